@@ -1,0 +1,1 @@
+"""One join, one fate for every row."""

@@ -1,0 +1,1 @@
+"""What crosses a process boundary: frozen structs, nothing that acts."""

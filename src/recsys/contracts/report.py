@@ -1,0 +1,172 @@
+"""``report.v1``: what an evaluation found, from which inputs, under which configuration.
+
+A report holds no rows and no identifiers of people or requests. Optional figures are ``null`` where they cannot be
+known, never a made-up number; ``note`` then says why.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+UNKNOWN = "unknown"
+"""The slice value of rows whose slicing key is absent; shown and never dropped."""
+
+
+class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all parts of a report share."""
+
+
+class Rate(_Part, frozen=True, kw_only=True):
+    """A share with its parts. ``value`` is null where the denominator is 0."""
+
+    value: float | None
+    numerator: int
+    denominator: int
+
+
+class Input(_Part, frozen=True, kw_only=True):
+    """One file that was read: its role, name, content hash, and what validation said of its lines."""
+
+    role: Literal["exposures", "outcomes", "assignments", "items"]
+    path: str
+    bytes: int
+    sha256: str
+    rows: int
+    invalid: int
+
+
+class Fates(_Part, frozen=True, kw_only=True):
+    """The fate of every outcome row, in the order in which they are decided; they add up to ``rows``."""
+
+    rows: int
+    invalid: int = 0
+    duplicate: int = 0
+    orphan: int = 0
+    ambiguous: int = 0
+    not_in_list: int = 0
+    before_exposure: int = 0
+    after_window: int = 0
+    attributed: int = 0
+
+
+class Rates(_Part, frozen=True, kw_only=True):
+    """Valid, match and attribution rate are over outcomes; join rate is over exposures (a response rate)."""
+
+    valid: Rate
+    match: Rate
+    attribution: Rate
+    join: Rate
+
+
+class SliceQuality(_Part, frozen=True, kw_only=True):
+    """Exposures, fates and rates of one value of one key (``day``, ``event_type``, or a slice key)."""
+
+    key: str
+    value: str
+    exposures: int
+    fates: Fates
+    rates: Rates
+
+
+class ExposureQuality(_Part, frozen=True, kw_only=True):
+    """What the exposure rows are: ``rows = invalid + redelivered + distinct``; the rest count findings."""
+
+    rows: int
+    invalid: int
+    redelivered: int
+    distinct: int
+    impressions: int
+    users: int
+    ambiguous: int = 0
+    empty: int = 0
+    error: int = 0
+    anonymous: int = 0
+    repeated_rank: int = 0
+    repeated_item: int = 0
+    rank_gap: int = 0
+    zero_propensity: int = 0
+    first_ts: datetime | None = None
+    last_ts: datetime | None = None
+
+
+class DataQuality(_Part, frozen=True, kw_only=True):
+    """Whether the logs can be believed."""
+
+    exposures: ExposureQuality
+    fates: Fates
+    rates: Rates
+    conflicting_duplicates: int = 0
+    user_mismatch: int = 0
+    anonymous_outcomes: int = 0
+    missing_keys: dict[str, int] = field(default_factory=dict)
+    """Slicing key → distinct exposures that lack it."""
+    by: list[SliceQuality] = field(default_factory=list)
+
+
+class Estimate(_Part, frozen=True, kw_only=True):
+    """A figure with its interval. ``n`` counts the exposures (or items) it is over, ``units`` the users behind it."""
+
+    value: float | None
+    n: int
+    units: int | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    method: str = ""
+    note: str = ""
+
+
+class MetricResult(_Part, frozen=True, kw_only=True):
+    """One metric in one slice; ``slice_key`` and ``slice_value`` are empty for all exposures together."""
+
+    metric: str
+    slice_key: str = ""
+    slice_value: str = ""
+    estimate: Estimate
+
+
+class RankPoint(_Part, frozen=True, kw_only=True):
+    """What happened at one rank. ``share`` is that rank's share of all attributed clicks."""
+
+    rank: int
+    impressions: int
+    clicks: int
+    share: float | None
+
+
+class HourPoint(_Part, frozen=True, kw_only=True):
+    """One hour (UTC): distinct exposures, outcomes that could match, and their match rate."""
+
+    hour: datetime
+    exposures: int
+    outcomes: int
+    match_rate: float | None
+
+
+class Summary(_Part, frozen=True, kw_only=True):
+    """The verdict on the run. ``pass`` says that the figures can be read, not that a change is good."""
+
+    status: Literal["pass", "hold"]
+    reasons: list[str] = field(default_factory=list)
+    headline: str = ""
+
+
+class Report(_Part, frozen=True, kw_only=True):
+    """``report.v1``."""
+
+    schema_version: Literal["report.v1"] = "report.v1"
+    run_id: str
+    mode: Literal["offline"]
+    created_at: datetime
+    version: str
+    effective_config: dict[str, Any]
+    inputs: list[Input]
+    summary: Summary
+    data_quality: DataQuality
+    results: list[MetricResult]
+    clicks_by_rank: list[RankPoint] = field(default_factory=list)
+    hours: list[HourPoint] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)

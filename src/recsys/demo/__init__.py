@@ -1,0 +1,1 @@
+"""A deterministic shop, simulated shoppers, and the whole loop."""

@@ -1,0 +1,1 @@
+"""recsys-eval: logs to report to decision."""

@@ -1,0 +1,1 @@
+"""The event logs: pseudonyms, validation, reading, writing, rotation and retention."""

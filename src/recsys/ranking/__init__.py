@@ -1,0 +1,1 @@
+"""Pure ranking: candidates, scores, constraints, experiment assignment. No I/O, no clock, no globals."""

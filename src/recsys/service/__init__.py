@@ -1,0 +1,1 @@
+"""recsys-service: the HTTP recommender."""

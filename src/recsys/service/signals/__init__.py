@@ -1,0 +1,1 @@
+"""Snapshots: what a tenant is served from, immutable and in memory."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: tenants, keys, configuration, catalogue and events."""
