@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from recsys.contracts.types import Id, NonNegative, Probability, Rank, Timestamp
+from recsys.contracts.types import Id, NonNegative, Number, Probability, Rank, Timestamp
 
 Context = dict[str, str]
 EventType = Literal["click", "conversion"]
@@ -51,7 +51,7 @@ class Outcome(_Record, frozen=True, kw_only=True):
     item_id: Id
     event_type: EventType
     ts: Timestamp
-    value: float | UnsetType = UNSET
+    value: Number | UnsetType = UNSET
     event_id: Id | UnsetType = UNSET
     context: Context | UnsetType = UNSET
 
@@ -82,7 +82,7 @@ class ServiceItem(_Record, frozen=True, kw_only=True):
 
     item_id: Id
     rank: Rank
-    score: float
+    score: Number
     propensity: Probability | UnsetType = UNSET
 
 

@@ -21,12 +21,18 @@ FIRST_YEAR, LAST_YEAR = 1970, 2200
 CONTROL_CHARACTERS = r"\u0000-\u001f\u007f-\u009f"
 BLANKS = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode White_Space, controls apart
 ID_PATTERN = f"^[^{CONTROL_CHARACTERS}]*[^{CONTROL_CHARACTERS}{BLANKS}][^{CONTROL_CHARACTERS}]*$"
+LEAP_YEARS = "(19(7[26]|8[048]|9[26])|20([02468][048]|[13579][26])|21(0[48]|[2468][048]|[13579][26]))"  # of 1970–2200
+DATE_PATTERN = (
+    "((19[7-9][0-9]|2[01][0-9][0-9]|2200)"
+    "-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+    f"|{LEAP_YEARS}-02-29)"
+)
 TIMESTAMP_PATTERN = (
-    r"^(19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9]|2200)"
-    r"-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-9]))"
+    f"^{DATE_PATTERN}"
     r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
     r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
+MAX_DOUBLE = 1.7976931348623157e308
 
 Id = Annotated[
     str,
@@ -46,5 +52,8 @@ Rank = Annotated[int, Meta(ge=1, le=MAX_RANK)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 """A number in [0, 1]."""
 
-NonNegative = Annotated[float, Meta(ge=0)]
+Number = Annotated[float, Meta(extra_json_schema={"minimum": -MAX_DOUBLE, "maximum": MAX_DOUBLE})]
+"""A finite number that fits a double."""
+
+NonNegative = Annotated[float, Meta(ge=0, extra_json_schema={"maximum": MAX_DOUBLE})]
 """A finite number, 0 or more."""

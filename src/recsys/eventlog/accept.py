@@ -1,0 +1,88 @@
+"""What reaches an engine: files of accepted lines only, and an account of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from recsys.contracts.report import Input
+from recsys.errors import InputError
+from recsys.eventlog.faults import Fault
+from recsys.eventlog.reader import expand
+from recsys.eventlog.validation import FileValidation, Progress, validate
+
+COPY_BYTES = 4 << 20
+SHOWN_FAULTS = 5
+
+Role = Literal["exposures", "outcomes", "assignments", "items"]
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """``paths`` hold only valid lines, in plain JSONL: the files themselves, or copies without their bad lines."""
+
+    paths: list[Path]
+    inputs: list[Input]
+    rows: int
+    invalid: int
+    faults: list[Fault]
+
+
+def accept(
+    specs: Sequence[str], schema: str, *, scratch: Path, role: Role, on_progress: Progress | None = None
+) -> Accepted:
+    """Validate the logs named by ``specs`` (see ``reader.expand``) and hand on what is valid.
+
+    A file in which every line is bad, and looks like another record, is an InputError that names the record.
+    """
+    paths = [path for spec in specs for path in expand(spec)]
+    files = validate(paths, schema, scratch=scratch, hashes=True, max_faults=SHOWN_FAULTS, on_progress=on_progress)
+    for file in files:
+        _refuse_another_record(file, schema)
+    return Accepted(
+        paths=[_accepted_copy(file, scratch / f"accepted-{role}-{number}.jsonl") for number, file in enumerate(files)],
+        inputs=[
+            Input(role=role, path=file.name, bytes=file.bytes, sha256=file.sha256, rows=file.rows, invalid=file.invalid)
+            for file in files
+        ],
+        rows=sum(file.rows for file in files),
+        invalid=sum(file.invalid for file in files),
+        faults=[fault for file in files for fault in file.faults],
+    )
+
+
+def _refuse_another_record(file: FileValidation, schema: str) -> None:
+    from recsys.eventlog.checks import recognise
+
+    if not file.rows or file.invalid < file.rows:
+        return
+    with file.plain.open("rb") as content:
+        seen = recognise(content.readline())
+    if seen is None or seen == schema:
+        return
+    hint = "Check which file goes with which option."
+    if seen == "service_v1" and schema == "exposure.v1":
+        hint = f"Convert it first: recsys-eval convert --from service_v1 --input {file.name} --output exposures.jsonl"
+    raise InputError("not a log of this kind", where=file.name, found=f"{seen} records", expected=schema, hint=hint)
+
+
+def _accepted_copy(file: FileValidation, target: Path) -> Path:
+    """The file itself where all its lines are valid, else a copy without the bad ones."""
+    if not file.bad:
+        return file.plain
+    with file.plain.open("rb") as source, target.open("wb") as out:
+        at = 0
+        for bad in file.bad:
+            _copy(source, out, at, bad.offset - at)
+            at = bad.offset + bad.length + 1
+        _copy(source, out, at, max(file.bytes - at, 0))
+    return target
+
+
+def _copy(source, out, start: int, length: int) -> None:  # noqa: ANN001 - binary files
+    source.seek(start)
+    while length > 0 and (chunk := source.read(min(COPY_BYTES, length))):
+        out.write(chunk)
+        length -= len(chunk)

@@ -1,0 +1,167 @@
+"""Whether lines are valid, fast: the first pass, which all lines take.
+
+A block of lines is decoded in C. What the decoder does not see — the exact form of a timestamp, blank or control
+characters in identifiers, a key given twice — is checked for the block as a whole where that is possible: a block of
+pure ASCII without escapes has no control character, its timestamps match one pattern joined, and its colons add up
+only when no key was given twice. A block that fails one of these is looked at line by line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from itertools import chain
+from operator import attrgetter
+from typing import Any, get_args, get_origin
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from recsys.contracts.events import RECORDS
+from recsys.contracts.types import ID_PATTERN, MAX_LINE_BYTES, TIMESTAMP_PATTERN
+from recsys.eventlog.faults import findings
+
+_ONE_TIMESTAMP = TIMESTAMP_PATTERN.removeprefix("^").removesuffix("$")
+_TIMESTAMPS = re.compile(f"(?:{re.sub(r'[(](?![?])', '(?:', _ONE_TIMESTAMP)}\n)*+", re.ASCII)
+_ID = re.compile(ID_PATTERN.removesuffix("$") + r"\Z")
+_BLANK_STRING = re.compile(rb'" +"')
+
+Checker = Callable[[bytes], list[int]]
+"""From a block of whole lines, without its last newline, to the positions of the bad lines."""
+
+
+def checker(schema: str) -> Checker:
+    """The check for a record's name, or for the path of a JSON Schema."""
+    if schema not in RECORDS:
+        return lambda block: [place for place, line in enumerate(block.split(b"\n")) if findings(line, schema)]
+    return _RecordChecker(RECORDS[schema])
+
+
+class _RecordChecker:
+    """The check of one record type."""
+
+    def __init__(self, record: type[Struct]) -> None:
+        shape = _with_plain_timestamps(record)
+        self._decode = msgspec.json.Decoder(shape).decode
+        self._encode = msgspec.json.Encoder().encode
+        fields = record.__struct_fields__
+        self._ts = attrgetter("ts" if "ts" in fields else "timestamp")
+        self._ids = [name for name in fields if name.endswith("_id") and name != "tenant_id"] + (
+            ["variant"] if "variant" in fields else []
+        )
+        self._optional = [attrgetter(f.name) for f in msgspec.structs.fields(shape) if not f.required]
+        self._required = sum(f.required for f in msgspec.structs.fields(shape))
+        self._nested = [name for name in ("context",) if name in fields]
+        self._structured = record.__name__ == "ServiceExposure"
+        self._items = record.__name__ in {"Exposure", "ServiceExposure"}
+        self._rank_list = record.__name__ == "RankList"
+
+    def __call__(self, block: bytes) -> list[int]:
+        lines = block.split(b"\n")
+        try:
+            if self._block_is_valid(block, list(map(self._decode, lines))):
+                return []
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass  # the lines tell which
+        return [place for place, line in enumerate(lines) if not self._is_valid(line)]
+
+    def _block_is_valid(self, block: bytes, records: list[Any]) -> bool:
+        if not block.isascii() or b"\\" in block or b"\x7f" in block or len(block) > MAX_LINE_BYTES:
+            return False
+        if b" " in block and _BLANK_STRING.search(block):
+            return False
+        times = "\n".join(map(self._ts, records)) + "\n"
+        if not _TIMESTAMPS.fullmatch(times):
+            return False
+        keys = self._count_keys(block, records)
+        return block.count(b":") == keys + times.count(":") or block.count(b'":') == keys
+
+    def _count_keys(self, block: bytes, records: list[Any]) -> int:
+        """How many keys the decoded records have, themselves and inside; never more than the block holds."""
+        if self._structured or b"propensity" in block:
+            return sum(self._encode(record).count(b'":') for record in records)
+        keys = self._required * len(records)
+        for optional in self._optional:
+            values = list(map(optional, records))
+            keys += len(values) - values.count(UNSET)
+        for name in self._nested:
+            keys += sum(map(len, filter(None, map(attrgetter(name), records))))  # UNSET is false
+        if self._items:
+            keys += 2 * sum(map(len, map(attrgetter("items"), records)))
+        return keys
+
+    def _is_valid(self, line: bytes) -> bool:
+        if len(line) > MAX_LINE_BYTES:
+            return False
+        try:
+            record = self._decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False
+        if not _TIMESTAMPS.fullmatch(self._ts(record) + "\n"):
+            return False
+        return all(map(_ID.match, self._all_ids(record))) and not _has_duplicate_keys(line)
+
+    def _all_ids(self, record: Any) -> list[str]:
+        values = [getattr(record, name) for name in self._ids]
+        if self._items:
+            values += [item.item_id for item in record.items]
+        if self._rank_list:
+            values += record.items
+        if self._structured:
+            values += _service_ids(record)
+        return [value for value in values if value is not UNSET]
+
+
+def _service_ids(record: Any) -> list[Any]:
+    parts = []
+    if record.experiment is not UNSET:
+        parts += [record.experiment.id, record.experiment.variant]
+    if record.subject is not UNSET:
+        parts += [getattr(record.subject, name) for name in record.subject.__struct_fields__]
+    return parts
+
+
+def _has_duplicate_keys(line: bytes) -> bool:
+    doubled = False
+
+    def pairs(members: list[tuple[str, Any]]) -> None:
+        nonlocal doubled
+        doubled = doubled or len({key for key, _ in members}) != len(members)
+
+    json.loads(line, object_pairs_hook=pairs)
+    return doubled
+
+
+def _with_plain_timestamps(record: type[Struct]) -> type[Struct]:
+    """The same record with timestamps as text, so that their form can be checked."""
+    fields = []
+    for field in msgspec.structs.fields(record):
+        kind = str if _is_timestamp(field.type) else field.type
+        fields.append((field.name, kind) if field.required else (field.name, kind, field.default))
+    return msgspec.defstruct(
+        record.__name__, fields, forbid_unknown_fields=True, kw_only=True, frozen=True, omit_defaults=True, gc=False
+    )
+
+
+def _is_timestamp(kind: Any) -> bool:
+    return kind is datetime or (get_origin(kind) is not None and datetime in chain([kind], get_args(kind)))
+
+
+def recognise(line: bytes) -> str | None:
+    """Which record ``line`` looks like, by the keys that only it has; None where it looks like none."""
+    try:
+        keys = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    if "schema_version" in keys and "tenant_id" in keys:
+        return "service_v1"
+    if "event_type" in keys:
+        return "outcome.v1"
+    if "experiment_id" in keys and "variant" in keys:
+        return "assignment.v1"
+    if "items" in keys:
+        items = bytes(keys["items"]).lstrip(b"[ \t")
+        return "ranklist.v1" if items.startswith(b'"') else "exposure.v1"
+    return None
