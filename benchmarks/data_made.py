@@ -1,4 +1,4 @@
-"""Logs of any size for the benchmarks: deterministic, made once, kept in ``benchmarks/data`` (not under version control)."""
+"""Logs of any size for the benchmarks: deterministic, made once, kept in ``benchmarks/data``, outside git."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

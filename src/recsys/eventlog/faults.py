@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -97,7 +98,7 @@ def _parsed(text: str, schema: str) -> list[Finding]:
         )
         for key in doubled
     ]
-    found += _schema_findings(record, schema) + _beyond_schema(text, record)
+    found += _schema_findings(record, schema) + _beyond_schema(record)
     return found[:MAX_FAULTS_A_LINE]
 
 
@@ -119,18 +120,18 @@ def _schema_findings(record: Any, schema: str) -> list[Finding]:
         errors = list(_validator(schema).iter_errors(record))
     except ValueError as error:  # a number that the schema library cannot hold
         return [Finding(path="$", rule="number", found=str(error), expected="numbers that fit int64 or double")]
-    return [finding for error in errors for finding in _told(error, record)]
+    return [finding for error in errors for finding in _told(error)]
 
 
 @cache
 def _validator(schema: str) -> Any:
     import jsonschema_rs
 
-    document = schemas.build(schema) if schema in schemas.TYPES else msgspec.json.decode(open(schema, "rb").read())  # noqa: PTH123, SIM115 - read whole, once
+    document = schemas.build(schema) if schema in schemas.TYPES else msgspec.json.decode(Path(schema).read_bytes())
     return jsonschema_rs.validator_for(document)
 
 
-def _told(error: Any, record: Any) -> list[Finding]:
+def _told(error: Any) -> list[Finding]:
     path = json_path(error.instance_path)
     kind = error.kind
     match kind.name:
@@ -195,7 +196,7 @@ def _timestamp_words(value: Any) -> str:
     return describe(value)
 
 
-def _beyond_schema(text: str, record: Any) -> list[Finding]:
+def _beyond_schema(record: Any) -> list[Finding]:
     """What the contract refuses and JSON Schema cannot: 1.0 where an integer stands, and lone surrogates."""
     found = []
     for path, value in _leaves(record, "$"):

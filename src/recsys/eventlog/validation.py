@@ -96,7 +96,7 @@ def validate(
             )
             for path, local in zip(paths, plain, strict=True)
         ]
-        _run(files, max_faults, workers or os.cpu_count() or 1, hashes, on_progress or (lambda done, total: None))
+        _run(files, max_faults, workers or os.cpu_count() or 1, hashes, on_progress)
     return files
 
 
@@ -116,7 +116,9 @@ def _schema_of(plain: Path, path: Path, schema: str) -> str:
     raise InputError("no such schema", where=schema, expected=", ".join(known), hint=nearest(schema, known))
 
 
-def _run(files: list[FileValidation], max_faults: int, workers: int, hashes: bool, on_progress: Progress) -> None:
+def _run(
+    files: list[FileValidation], max_faults: int, workers: int, hashes: bool, on_progress: Progress | None
+) -> None:
     total = sum(file.bytes for file in files)
     pieces = [(number, piece) for number, file in enumerate(files) for piece in _ranges(file)]
     results: dict[tuple[int, int], _RangeResult] = {}
@@ -124,7 +126,8 @@ def _run(files: list[FileValidation], max_faults: int, workers: int, hashes: boo
     for number, piece, result in _map(pieces, workers):
         results[number, piece.start] = result
         done += piece.end - piece.start
-        on_progress(done, total)
+        if on_progress is not None:
+            on_progress(done, total)
     for number, file in enumerate(files):
         for key in sorted(key for key in results if key[0] == number):
             _add(file, results[key], max_faults)
@@ -216,7 +219,7 @@ def _note_long_line(piece: _Range, offset: int, result: _RangeResult) -> None:
 
 def _length_of_line(path: str, offset: int) -> int:
     length = 0
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         file.seek(offset)
         while chunk := file.read(BLOCK_BYTES):
             newline = chunk.find(b"\n")
@@ -231,7 +234,7 @@ def _blocks(piece: _Range) -> Iterator[tuple[int, bytes | None]]:
 
     None in place of a block stands for one line that is too long to hold.
     """
-    with open(piece.path, "rb", buffering=0) as file:
+    with Path(piece.path).open("rb", buffering=0) as file:
         offset = _first_line(file, piece.start)
         file.seek(offset)
         rest = b""

@@ -144,7 +144,7 @@ class LogWriter:
 
     def _still_ours(self) -> bool:
         try:
-            there = os.stat(self._path)
+            there = self._path.stat()
         except FileNotFoundError:
             return False
         ours = os.fstat(self._fd or 0)

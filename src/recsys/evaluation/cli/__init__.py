@@ -1,0 +1,40 @@
+"""``recsys-eval``: from logs to a report. What a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from recsys import __version__, console
+from recsys.evaluation.cli import files, join, metrics, run, schema, validate
+
+app = typer.Typer(add_completion=True, no_args_is_help=True, rich_markup_mode="markdown")
+app.command("validate")(validate.validate)
+app.command("convert")(files.convert)
+app.command("hash")(files.hash_ids)
+app.command("join")(join.join)
+app.command("run")(run.run)
+app.command("schema")(schema.schema)
+app.command("metrics")(metrics.metrics)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"recsys-eval {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Check exposure and outcome logs, join them, and evaluate what was shown."""
+
+
+def main() -> None:
+    """The program: see ``recsys.console`` for its exit statuses."""
+    sys.exit(console.run(app, "recsys-eval"))

@@ -1,0 +1,125 @@
+"""Reading a log line by line and writing another: conversion and pseudonyms."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from recsys.contracts.events import Assignment, Outcome, ServiceExposure
+from recsys.errors import InputError, StorageError
+from recsys.eventlog.convert import to_exposure_v1
+from recsys.eventlog.pseudonym import pseudonym
+from recsys.eventlog.reader import expand
+from recsys.eventlog.validation import FileValidation, validate
+
+SHOWN_FAULTS = 20
+
+
+class Rewritten(Struct, frozen=True):
+    """How many lines were written and left out, and the first faults in words."""
+
+    written: int
+    invalid: int
+    faults: list[str]
+
+
+def convert(spec: str, output: str, source: str) -> Rewritten:
+    """Records of the format ``source`` (``service_v1``) to ``exposure.v1``."""
+    decode = msgspec.json.Decoder(ServiceExposure).decode
+    with tempfile.TemporaryDirectory(prefix="recsys-") as scratch:
+        files = _checked(spec, source, Path(scratch))
+        with _sink(output) as out:
+            for file in files:
+                _write(file, out, lambda line: to_exposure_v1(decode(line)))
+        return _account(files)
+
+
+def pseudonymise(spec: str, output: str, salt: bytes) -> Rewritten:
+    """Outcomes or assignments with each ``user_id`` replaced by its pseudonym; the schema is seen from the first line.
+
+    InputError for a log whose user ids are pseudonyms already (64 hex digits each): hashing them again joins nothing.
+    """
+    with tempfile.TemporaryDirectory(prefix="recsys-") as scratch:
+        files = _checked(spec, "auto", Path(scratch))
+        records = {"outcome.v1": Outcome, "assignment.v1": Assignment}
+        for file in files:
+            if file.schema not in records:
+                raise InputError(
+                    "not a log with raw user ids", where=file.name, found=file.schema, expected=" or ".join(records)
+                )
+        _refuse_hashed(files)
+        with _sink(output) as out:
+            for file in files:
+                decode = msgspec.json.Decoder(records[file.schema]).decode
+                _write(file, out, lambda line, decode=decode: _hashed(decode(line), salt))
+        return _account(files)
+
+
+def _hashed(record: Outcome | Assignment, salt: bytes) -> Outcome | Assignment:
+    return msgspec.structs.replace(record, user_id=pseudonym(salt, record.user_id))
+
+
+def _refuse_hashed(files: list[FileValidation]) -> None:
+    for file in files:
+        users = [_user(line) for line, _ in zip(_valid_lines(file), range(100), strict=False)]
+        if users and all(len(user) == 64 and set(user) <= set("0123456789abcdef") for user in users):
+            hint = "Nothing needs to be done: use the log as it is."
+            raise InputError("the user ids are pseudonyms already", where=file.name, hint=hint)
+
+
+def _user(line: bytes) -> str:
+    class Row(Struct):
+        user_id: str
+
+    return msgspec.json.decode(line, type=Row).user_id
+
+
+def _checked(spec: str, schema: str, scratch: Path) -> list[FileValidation]:
+    return validate(expand(spec), schema, scratch=scratch, max_faults=SHOWN_FAULTS)
+
+
+def _write(file: FileValidation, out: BinaryIO, change: Callable[[bytes], Struct]) -> None:
+    encode = msgspec.json.Encoder().encode
+    for line in _valid_lines(file):
+        out.write(encode(change(line)) + b"\n")
+
+
+def _valid_lines(file: FileValidation) -> Iterator[bytes]:
+    bad = {line.line for line in file.bad}
+    with file.plain.open("rb") as source:
+        for number, line in enumerate(source, start=1):
+            if number not in bad:
+                yield line
+
+
+def _account(files: list[FileValidation]) -> Rewritten:
+    invalid = sum(file.invalid for file in files)
+    return Rewritten(
+        written=sum(file.rows for file in files) - invalid,
+        invalid=invalid,
+        faults=[str(fault) for file in files for fault in file.faults],
+    )
+
+
+@contextmanager
+def _sink(output: str) -> Iterator[BinaryIO]:
+    """stdout, or a file that appears whole when all is written."""
+    if output == "-":
+        yield sys.stdout.buffer
+        return
+    part = Path(f"{output}.part")
+    try:
+        with part.open("wb") as out:
+            yield out
+        part.replace(output)
+    except OSError as error:
+        raise StorageError("cannot be written", where=output, found=error.strerror or str(error)) from None
+    finally:
+        part.unlink(missing_ok=True)
