@@ -1,1 +1,1 @@
-"""Engines that run the relations."""
+"""Engines that hold the staged logs and run the relations."""

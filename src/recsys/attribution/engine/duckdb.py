@@ -1,0 +1,204 @@
+"""DuckDB, the embedded engine: holds the staged logs in a scratch database, out of core where they are large.
+
+Only staging knows nested types: it turns logs into the tables ``staged_exposures``, ``staged_outcomes`` and
+``staged_assignments``, which the relations in ``sql/`` read. A list arrives there as ``shown``, the item ids by ordinal
+rank; what was unusual in it (ranks that do not count 1…n, repeated items) is kept aside in ``odd_pairs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from recsys.attribution.engine import parquet
+from recsys.attribution.policy import Policy
+from recsys.attribution.sources import MAX_SLICE_KEYS, Accepted
+from recsys.contracts.types import MAX_LINE_BYTES
+
+DEFAULT_MEMORY = "2GB"
+ITEM = "STRUCT(item_id VARCHAR, rank INTEGER, propensity DOUBLE, logging_propensity DOUBLE)"
+COLUMNS: dict[str, dict[str, str]] = {
+    "exposures": {
+        "request_id": "VARCHAR", "user_id": "VARCHAR", "ts": "VARCHAR", "items": f"{ITEM}[]",
+        "context": "MAP(VARCHAR, VARCHAR)", "latency_ms": "DOUBLE", "error": "BOOLEAN",
+    },
+    "outcomes": {
+        "request_id": "VARCHAR", "user_id": "VARCHAR", "item_id": "VARCHAR", "event_type": "VARCHAR", "ts": "VARCHAR",
+        "value": "DOUBLE", "event_id": "VARCHAR", "context": "MAP(VARCHAR, VARCHAR)",
+    },
+    "assignments": {
+        "experiment_id": "VARCHAR", "variant": "VARCHAR", "request_id": "VARCHAR", "user_id": "VARCHAR",
+        "ts": "VARCHAR", "context": "MAP(VARCHAR, VARCHAR)",
+    },
+}  # fmt: skip
+"""The typed columns of each log. Fields that no relation reads are left in the file."""
+
+_EXPOSURES = """
+CREATE TABLE staged_exposures AS
+WITH lists AS (
+    SELECT
+        *,
+        list_transform(items, lambda x: x.item_id) AS item_ids,
+        list_transform(items, lambda x: x.rank) AS ranks
+    FROM ({source})
+),
+judged AS (
+    SELECT
+        *,
+        ranks = range(1, len(items) + 1)::INTEGER[] AND list_unique(item_ids) = len(items) AS usual
+    FROM lists
+),
+sorted AS (
+    SELECT
+        *,
+        CASE
+            WHEN usual THEN NULL
+            ELSE list_sort(list_transform(items, lambda x: {{'rank': x.rank, 'item_id': x.item_id}}))
+        END AS pairs
+    FROM judged
+),
+closed AS (
+    SELECT
+        *,
+        CASE
+            WHEN usual THEN item_ids
+            ELSE list_distinct_in_order(list_transform(pairs, lambda x: x.item_id))
+        END AS shown
+    FROM sorted
+)
+SELECT
+    request_id,
+    user_id,
+    ts_us,
+    shown,
+    CASE WHEN usual OR (list_transform(pairs, lambda x: x.rank) = range(1, len(items) + 1)::INTEGER[]
+        AND len(shown) = len(items)) THEN NULL ELSE CAST(to_json(pairs) AS VARCHAR) END AS odd_pairs,
+    len(shown)::INTEGER AS n_items,
+    NOT usual AND list_unique(ranks) < len(ranks) AS repeated_rank,
+    len(shown) < len(items) AS repeated_item,
+    NOT usual AND list_unique(ranks) < coalesce(list_max(ranks), 0) AS rank_gap,
+    coalesce(
+        list_min(list_transform(items, lambda x: x.propensity)) = 0
+        OR list_min(list_transform(items, lambda x: x.logging_propensity)) = 0,
+        FALSE
+    ) AS zero_propensity,
+    latency_ms,
+    coalesce(error, FALSE) AS error,
+    coalesce(context['anonymous'] = 'true', FALSE) AS anonymous,
+    {slices}
+FROM closed
+"""
+
+_OUTCOMES = """
+CREATE TABLE staged_outcomes AS
+SELECT
+    row_number() OVER () AS row_number,
+    request_id, user_id, item_id, event_type, ts_us, value, event_id,
+    {slices}
+FROM ({source})
+"""
+
+_ASSIGNMENTS = """
+CREATE TABLE staged_assignments AS
+SELECT request_id, {slices} FROM ({source})
+"""
+
+
+def connect(scratch: Path, *, memory_limit: str = DEFAULT_MEMORY, threads: int | None = None) -> Any:
+    """A connection to a database of its own in ``scratch``; what does not fit into memory goes there."""
+    connection = duckdb.connect(str(scratch / "attribution.duckdb"))
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute("SET autoinstall_known_extensions = false")
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute(f"SET memory_limit = {quoted(memory_limit)}")
+    connection.execute(f"SET temp_directory = {quoted(str(scratch))}")
+    if threads is not None:
+        connection.execute(f"SET threads = {int(threads)}")
+    connection.execute(
+        "CREATE TEMP MACRO list_distinct_in_order(l) AS list_filter(l, lambda x, i: list_position(l, x) = i)"
+    )
+    return connection
+
+
+def quoted(text: str) -> str:
+    """``text`` as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def stage(
+    connection: Any,
+    exposures: Accepted,
+    outcomes: Accepted,
+    assignments: Accepted | None,
+    slice_keys: Sequence[str],
+    policy: Policy,
+) -> None:
+    """Make the staged tables and the policy's one row."""
+    slices = slice_columns(slice_keys)
+    connection.execute(_EXPOSURES.format(source=_source("exposures", exposures), slices=slices))
+    connection.execute(_OUTCOMES.format(source=_source("outcomes", outcomes), slices=slices))
+    if assignments is None:
+        nothing = ", ".join(f"NULL::VARCHAR AS slice_{n}" for n in range(1, MAX_SLICE_KEYS + 1))
+        connection.execute(f"CREATE TABLE staged_assignments AS SELECT NULL::VARCHAR AS request_id, {nothing} LIMIT 0")
+    else:
+        own = {"experiment_id": "experiment_id", "experiment_variant": "variant"}
+        slices = slice_columns(slice_keys, own)
+        connection.execute(_ASSIGNMENTS.format(source=_source("assignments", assignments), slices=slices))
+    _stage_policy(connection, policy)
+
+
+def _stage_policy(connection: Any, policy: Policy) -> None:
+    micros = [
+        None if seconds is None else round(seconds * 1_000_000)
+        for seconds in (policy.tolerance_s, policy.windows_s.get("click"), policy.windows_s.get("conversion"))
+    ]
+    connection.execute("CREATE TABLE policy (tolerance_us BIGINT, click_window_us BIGINT, conversion_window_us BIGINT)")
+    connection.execute("INSERT INTO policy VALUES (?, ?, ?)", micros)
+
+
+def slice_columns(keys: Sequence[str], own: dict[str, str] | None = None) -> str:
+    """``slice_1`` … ``slice_8``: the context's values of ``keys``, NULL where absent; ``own`` names columns of the row
+    that hold a key's value where its context does not."""
+    columns = []
+    for number in range(1, MAX_SLICE_KEYS + 1):
+        value = "NULL::VARCHAR"
+        if number <= len(keys):
+            key = keys[number - 1]
+            value = f"context[{quoted(key)}]"
+            if own and key in own:
+                value = f"coalesce({value}, {own[key]})"
+        columns.append(f"{value} AS slice_{number}")
+    return ",\n    ".join(columns)
+
+
+def _source(role: str, accepted: Accepted) -> str:
+    """A query with the typed columns of the log, and ``ts_us``: microseconds since 1970 (UTC)."""
+    if accepted.kind == "parquet":
+        return parquet.source(accepted.paths, role, only_valid=accepted.invalid > 0)
+    columns = ", ".join(f"{name}: {quoted(kind)}" for name, kind in COLUMNS[role].items())
+    paths = ", ".join(quoted(str(path)) for path in accepted.paths)
+    return (
+        "SELECT *, epoch_us(CAST(upper(ts) AS TIMESTAMPTZ)) AS ts_us FROM read_json("
+        f"[{paths}], format = 'newline_delimited', columns = {{{columns}}}, "
+        f"maximum_object_size = {MAX_LINE_BYTES + 1024}, compression = 'none')"
+    )
+
+
+def relation(name: str) -> str:
+    """The text of a relation: ``sql/<name>.sql``."""
+    return files("recsys.attribution").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def create(connection: Any, name: str, *, view: bool = False) -> None:
+    """Make the relation ``name`` a table, or a view, of that name."""
+    connection.execute(f"CREATE {'VIEW' if view else 'TABLE'} {name} AS {relation(name)}")
+
+
+def rows(connection: Any, name: str) -> list[tuple[Any, ...]]:
+    """The rows of a relation that nobody else reads."""
+    return connection.execute(relation(name)).fetchall()

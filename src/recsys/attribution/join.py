@@ -1,0 +1,96 @@
+"""The join: staged logs in, the relations out. What it finds of the logs themselves is in ``quality``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb as duckdb_library
+
+from recsys.attribution.engine import duckdb
+from recsys.attribution.policy import Policy
+from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, AcceptedDataset
+from recsys.errors import ConfigError, InputError, StorageError
+
+
+@dataclass(frozen=True)
+class Joined:
+    """An engine that holds the relations ``exposures``, ``outcome_fates`` and ``relevant`` of ``dataset``.
+
+    ``slice_n`` of a relation is the value of ``slice_keys[n-1]``, NULL where it is not known.
+    """
+
+    connection: Any
+    dataset: AcceptedDataset
+    policy: Policy
+    slice_keys: tuple[str, ...]
+
+    def close(self) -> None:
+        """Let go of the engine and its scratch database."""
+        self.connection.close()
+
+
+def join(
+    dataset: AcceptedDataset,
+    policy: Policy,
+    *,
+    scratch: Path,
+    slice_keys: Sequence[str] = DEFAULT_SLICE_KEYS,
+    memory_limit: str = duckdb.DEFAULT_MEMORY,
+    threads: int | None = None,
+) -> Joined:
+    """Give every outcome row its fate. ``scratch`` must be a folder that nothing else uses for a database."""
+    check_slice_keys(slice_keys)
+    connection = duckdb.connect(scratch, memory_limit=memory_limit, threads=threads)
+    try:
+        duckdb.stage(connection, dataset.exposures, dataset.outcomes, dataset.assignments, slice_keys, policy)
+        for name in ("repeated_requests", "settled_exposures"):
+            duckdb.create(connection, name)
+        duckdb.create(connection, "exposures", view=True)
+        for name in ("outcome_fates", "relevant", "joined_requests"):
+            duckdb.create(connection, name)
+    except duckdb_library.OutOfMemoryException as error:
+        connection.close()
+        raise StorageError(
+            "the join ran out of memory or disk", where=str(scratch), found=str(error).splitlines()[0],
+            hint="Free space in the temporary folder (TMPDIR), or give fewer days at a time.",
+        ) from None  # fmt: skip
+    except duckdb_library.Error as error:
+        connection.close()
+        raise InputError("the logs could not be staged", found=str(error).splitlines()[0]) from error
+    return Joined(connection, dataset, policy, tuple(slice_keys))
+
+
+def check_slice_keys(keys: Sequence[str]) -> None:
+    """ConfigError for keys that are blank, repeated, or more than 8."""
+    if len(keys) > MAX_SLICE_KEYS:
+        raise ConfigError(
+            "too many slice keys", where="slice_keys", found=str(len(keys)), expected=f"{MAX_SLICE_KEYS} at most"
+        )
+    for key in keys:
+        if not key.strip() or keys.count(key) > 1:
+            raise ConfigError("not a usable slice key", where="slice_keys", found=repr(key), expected="distinct words")
+
+
+def write_parquet(joined: Joined, path: Path) -> int:
+    """Write every valid outcome row with its fate to ``path``; returns the number of rows."""
+    names = ", ".join(
+        f'slice_{number} AS "{key.replace(chr(34), chr(34) * 2)}"' if number <= len(joined.slice_keys) else ""
+        for number, key in enumerate(joined.slice_keys, start=1)
+    )
+    unused = ", ".join(f"slice_{number}" for number in range(1, MAX_SLICE_KEYS + 1))
+    extra = f", {names}" if names else ""
+    query = f"SELECT * EXCLUDE ({unused}){extra} FROM ({duckdb.relation('joined_outcomes')})"
+    part = path.with_name(path.name + ".part")
+    try:
+        joined.connection.execute("SET preserve_insertion_order = true")
+        joined.connection.execute(f"COPY ({query}) TO {duckdb.quoted(str(part))} (FORMAT parquet, COMPRESSION zstd)")
+        part.replace(path)
+    except (duckdb_library.IOException, OSError) as error:
+        raise StorageError("cannot be written", where=str(path), found=str(error).splitlines()[0]) from None
+    finally:
+        part.unlink(missing_ok=True)
+    (count,) = joined.connection.execute("SELECT count(*) FROM outcome_fates").fetchone()
+    return count

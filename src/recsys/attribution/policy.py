@@ -1,0 +1,45 @@
+"""The choices of an attribution: how late an outcome may come, how far clocks may differ, what match rate is enough."""
+
+from __future__ import annotations
+
+import math
+import re
+from types import MappingProxyType
+
+from msgspec import Struct, field
+
+from recsys.errors import ConfigError
+
+DEFAULT_TOLERANCE_S = 5.0
+DEFAULT_MIN_MATCH_RATE = 0.95
+EVENT_TYPES = ("click", "conversion")
+MAX_DURATION_S = 100 * 365 * 86_400.0
+
+_UNITS = MappingProxyType({"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0})
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)")
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """``tolerance_s``: how much earlier than its exposure an outcome may be, in seconds. ``windows_s``: how much later,
+    in seconds by event type; None is without limit. ``min_match_rate``: under it the figures are not relied on."""
+
+    tolerance_s: float = DEFAULT_TOLERANCE_S
+    windows_s: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(EVENT_TYPES))
+    min_match_rate: float = DEFAULT_MIN_MATCH_RATE
+
+
+def duration(text: str | float, *, where: str) -> float:
+    """Seconds of a duration such as ``500ms``, ``5s``, ``1h``, ``7d``; a bare number is seconds. ConfigError else."""
+    expected = "a duration such as 500ms, 5s, 30m, 1h or 7d"
+    if isinstance(text, bool):
+        raise ConfigError("not a duration", where=where, found=str(text).lower(), expected=expected)
+    if isinstance(text, int | float):
+        seconds = float(text)
+    else:
+        match = _DURATION.fullmatch(text.strip())
+        if match is None:
+            raise ConfigError("not a duration", where=where, found=repr(text[:40]), expected=expected)
+        seconds = float(match[1]) * _UNITS[match[2]]
+    if not math.isfinite(seconds) or not 0 <= seconds <= MAX_DURATION_S:
+        raise ConfigError("the duration is out of range", where=where, found=str(text), expected="0 to 100 years")
+    return seconds

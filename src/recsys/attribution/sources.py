@@ -1,0 +1,171 @@
+"""Where the logs are: named by options or by a dataset YAML, and validated before any engine sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from recsys.attribution import documents
+from recsys.contracts.report import Input
+from recsys.errors import ConfigError, UsageError, nearest
+from recsys.eventlog.accept import accept
+from recsys.eventlog.faults import Fault
+from recsys.eventlog.validation import Progress
+
+Kind = Literal["jsonl", "parquet"]
+ROLES = ("exposures", "outcomes", "assignments")
+SCHEMAS = {"exposures": "exposure.v1", "outcomes": "outcome.v1", "assignments": "assignment.v1"}
+KINDS = ("jsonl", "parquet")
+LATER_KINDS = ("postgres", "duckdb")
+MAX_SLICE_KEYS = 8
+DEFAULT_SLICE_KEYS = ("tenant_id", "surface")
+
+
+class Source(Struct, frozen=True):
+    """Files of one role: all JSONL (plain, .gz, .zst, folders, globs), or all Parquet."""
+
+    kind: Kind
+    specs: list[str]
+
+
+class Dataset(Struct, frozen=True, kw_only=True):
+    """The logs of an evaluation, and the catalogue where there is one."""
+
+    exposures: Source
+    outcomes: Source
+    assignments: Source | None = None
+    items: str | None = None
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """Files of one role that hold valid rows only (JSONL), or of which a query takes the valid ones (Parquet)."""
+
+    kind: Kind
+    paths: list[Path]
+    rows: int
+    invalid: int
+
+
+class AcceptedDataset(Struct, frozen=True, kw_only=True):
+    """What may reach the engine, by role, with an account of what was read and of what was refused."""
+
+    exposures: Accepted
+    outcomes: Accepted
+    assignments: Accepted | None
+    items: str | None
+    inputs: list[Input]
+    faults: list[Fault]
+
+
+def from_options(
+    exposures: Sequence[str] | None,
+    outcomes: Sequence[str] | None,
+    assignments: Sequence[str] | None = None,
+    dataset: str | None = None,
+    items: str | None = None,
+) -> Dataset:
+    """The dataset that the command line names; UsageError where it names none, or two."""
+    if dataset is not None:
+        if exposures or outcomes or assignments:
+            raise UsageError("--dataset names the logs, and so do the other options", hint="Give one or the other.")
+        found = read(dataset)
+        return found if items is None else Dataset(
+            exposures=found.exposures, outcomes=found.outcomes, assignments=found.assignments, items=items
+        )  # fmt: skip
+    for option, value in (("--exposures", exposures), ("--outcomes", outcomes)):
+        if not value:
+            raise UsageError(f"{option} is missing", expected="--exposures F --outcomes F, or --dataset D.yaml")
+    return Dataset(
+        exposures=_source(list(exposures or [])),
+        outcomes=_source(list(outcomes or [])),
+        assignments=_source(list(assignments)) if assignments else None,
+        items=items,
+    )
+
+
+def read(path: str) -> Dataset:
+    """The dataset of a YAML file. Relative paths in it are relative to the file. ConfigError names what is wrong."""
+    document = documents.read(path)
+    documents.check_keys(document, [*ROLES, "items"], path, later=["interleaving"])
+    base = Path(path).parent
+    sources = {role: _described(document[role], f"{path}: {role}", base) for role in ROLES if role in document}
+    for role in ("exposures", "outcomes"):
+        if role not in sources:
+            raise ConfigError("a log is missing", where=path, expected=f"{role}: {{type: jsonl, path: …}}")
+    items = document.get("items")
+    if items is not None and not isinstance(items, str):
+        raise ConfigError("not a path", where=f"{path}: items", found=documents.type_name(items), expected="a path")
+    return Dataset(
+        exposures=sources["exposures"],
+        outcomes=sources["outcomes"],
+        assignments=sources.get("assignments"),
+        items=None if items is None else str(base / items),
+    )
+
+
+def _described(value: Any, where: str, base: Path) -> Source:
+    if isinstance(value, str):
+        return _source([str(base / value)])
+    if not isinstance(value, dict):
+        raise ConfigError("not a log", where=where, found=documents.type_name(value), expected="{type: …, path: …}")
+    documents.check_keys(value, ["type", "path"], where, later=["dsn", "query"])
+    if "path" not in value:
+        raise ConfigError("the path is missing", where=where, expected="path: a file, a folder or a glob")
+    specs = [str(base / word) for word in documents.words(value["path"], f"{where}.path")]
+    kind = value.get("type")
+    if kind is None:
+        return _source(specs)
+    if kind in LATER_KINDS:
+        raise ConfigError(
+            "not available in this version", where=f"{where}.type", found=kind, expected=" or ".join(KINDS)
+        )
+    if kind not in KINDS:
+        raise ConfigError("unknown type", where=f"{where}.type", found=repr(kind), hint=nearest(str(kind), KINDS))
+    return Source(kind, specs)
+
+
+def _source(specs: list[str]) -> Source:
+    parquet = [_is_parquet(spec) for spec in specs]
+    if any(parquet) and not all(parquet):
+        raise UsageError("a log is either JSONL or Parquet", found=", ".join(specs), hint="Give files of one kind.")
+    return Source("parquet" if any(parquet) else "jsonl", specs)
+
+
+def _is_parquet(spec: str) -> bool:
+    path = Path(spec)
+    return spec.endswith(".parquet") or (path.is_dir() and any(path.glob("*.parquet")))
+
+
+def accept_dataset(dataset: Dataset, scratch: Path, on_progress: Progress | None = None) -> AcceptedDataset:
+    """Validate all logs. Only accepted rows are handed on; the others are counted and the first faults kept."""
+    inputs: list[Input] = []
+    faults: list[Fault] = []
+
+    def of(role: Literal["exposures", "outcomes", "assignments"]) -> Accepted | None:
+        source: Source | None = getattr(dataset, role)
+        if source is None:
+            return None
+        if source.kind == "parquet":
+            from recsys.attribution.engine import parquet
+
+            done = parquet.accept(source.specs, role)
+        else:
+            done = accept(source.specs, SCHEMAS[role], scratch=scratch, role=role, on_progress=on_progress)
+        inputs.extend(done.inputs)
+        faults.extend(done.faults)
+        return Accepted(kind=source.kind, paths=done.paths, rows=done.rows, invalid=done.invalid)
+
+    exposures, outcomes, assignments = of("exposures"), of("outcomes"), of("assignments")
+    assert exposures is not None, "a dataset has exposures"  # noqa: S101 - its type says so
+    assert outcomes is not None, "a dataset has outcomes"  # noqa: S101 - its type says so
+    return AcceptedDataset(
+        exposures=exposures,
+        outcomes=outcomes,
+        assignments=assignments,
+        items=dataset.items,
+        inputs=inputs,
+        faults=faults,
+    )

@@ -1,0 +1,3 @@
+-- Grain: one row in all.
+-- Inputs: exposures.  Parameters: none.
+SELECT count(DISTINCT user_id) AS users FROM exposures

@@ -1,0 +1,78 @@
+"""``recsys-eval join``: the fate of every outcome, and the rates."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recsys.evaluation.cli import options
+
+if TYPE_CHECKING:
+    from recsys.contracts.report import DataQuality
+
+
+def join(
+    exposures: options.Exposures = None,
+    outcomes: options.Outcomes = None,
+    assignments: options.Assignments = None,
+    dataset: options.DatasetFile = None,
+    slice_key: options.SliceKeys = None,
+    tolerance: Annotated[str, typer.Option(help="How much earlier than its exposure an outcome may be.")] = "5s",
+    click_window: Annotated[str | None, typer.Option(help="How late a click may be, such as 1h [no limit].")] = None,
+    conversion_window: Annotated[str | None, typer.Option(help="The same for conversions, such as 7d.")] = None,
+    min_match_rate: Annotated[float, typer.Option(min=0, max=1, help="Under it the exit status is 2.")] = 0.95,
+    output: Annotated[Path | None, typer.Option(help="Write each outcome with its fate to this Parquet file.")] = None,
+    format: options.OutputFormat = options.Format.TEXT,
+) -> int:
+    """Join outcomes to exposures by request_id: eight fates, and the valid, match, attribution and join rates.
+
+    Exits 2 when there is nothing to join or the match rate is under its minimum.
+
+    **Examples**
+
+        recsys-eval join --exposures exposures.jsonl --outcomes outcomes.jsonl
+        recsys-eval join --dataset logs.yaml --click-window 1h --output joined.parquet
+    """
+    from recsys.attribution import join as joining
+    from recsys.attribution import quality, sources
+    from recsys.attribution.policy import Policy, duration
+    from recsys.evaluation import integrity, quality_text
+
+    windows = {"click": click_window, "conversion": conversion_window}
+    policy = Policy(
+        tolerance_s=duration(tolerance, where="--tolerance"),
+        windows_s={
+            kind: None if text is None else duration(text, where=f"--{kind}-window") for kind, text in windows.items()
+        },
+        min_match_rate=min_match_rate,
+    )
+    named = sources.from_options(exposures, outcomes, assignments, dataset)
+    with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, options.progress("checking") as on_progress:
+        accepted = sources.accept_dataset(named, Path(scratch), on_progress)
+        joined = joining.join(
+            accepted, policy, scratch=Path(scratch), slice_keys=slice_key or sources.DEFAULT_SLICE_KEYS
+        )
+        found = quality.data_quality(joined)
+        if output is not None:
+            joining.write_parquet(joined, output)
+        joined.close()
+    _print(found, format, quality_text.render)
+    for fault in accepted.faults:
+        sys.stderr.write(f"{fault}\n")
+    reasons = integrity.reasons_to_hold(found, policy)
+    for reason in reasons:
+        sys.stderr.write(f"recsys-eval: hold: {reason}\n")
+    return options.HOLD if reasons else 0
+
+
+def _print(found: DataQuality, form: options.Format, as_text) -> None:  # noqa: ANN001 - a function of quality_text
+    import msgspec
+
+    if form is options.Format.JSON:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+    else:
+        sys.stdout.write(as_text(found))

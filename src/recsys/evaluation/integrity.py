@@ -1,0 +1,45 @@
+"""Whether figures of these logs may be relied on; the first question of every evaluation."""
+
+from __future__ import annotations
+
+from recsys.attribution.policy import Policy
+from recsys.contracts.report import DataQuality
+
+
+def reasons_to_hold(quality: DataQuality, policy: Policy) -> list[str]:
+    """Why the figures cannot be relied on, in words; empty where they can. The join rate is no reason: it is a
+    response rate."""
+    reasons = []
+    if not quality.exposures.distinct:
+        reasons.append("there is no valid exposure: nothing was shown, or the exposure log is not the right file")
+    if quality.rates.match.denominator == 0:
+        reasons.append("there is no valid outcome: what people did was not logged, or it is not the right file")
+    elif quality.rates.match.value is not None and quality.rates.match.value < policy.min_match_rate:
+        match = quality.rates.match
+        reasons.append(
+            f"the match rate is {match.value:.2%} ({match.numerator:,} of {match.denominator:,} outcomes found their "
+            f"exposure), under its minimum of {policy.min_match_rate:.2%}: the logs lose or alter request_ids"
+        )
+    return reasons
+
+
+def warnings(quality: DataQuality) -> list[str]:
+    """What a reader should know though it does not stop an evaluation."""
+    exposures = quality.exposures
+    told = [
+        (exposures.invalid, "exposure rows are invalid and were left out"),
+        (quality.fates.invalid, "outcome rows are invalid and were left out"),
+        (quality.conflicting_duplicates, "repeated outcomes differ from the one that counts"),
+        (exposures.ambiguous, "exposures share their request_id with another list and attract no outcome"),
+        (quality.user_mismatch, "outcomes carry another user_id than their exposure"),
+        (exposures.anonymous, "exposures have no user: each is a unit of its own in the intervals"),
+        (exposures.repeated_rank, "exposures give one rank to several items"),
+        (exposures.repeated_item, "exposures show one item twice; its best rank counts"),
+        (exposures.rank_gap, "exposures have a gap in their ranks; ranks are counted without it"),
+        (exposures.zero_propensity, "exposures show an item with propensity 0, which cannot be"),
+    ]
+    found = [f"{count:,} {text}." for count, text in told if count]
+    for key, missing in quality.missing_keys.items():
+        if missing:
+            found.append(f"{missing:,} of {exposures.distinct:,} exposures have no {key} in their context.")
+    return found

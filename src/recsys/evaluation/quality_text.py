@@ -1,0 +1,92 @@
+"""The quality of two logs as text for a terminal."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from recsys.contracts.report import DataQuality, Fates, Rate, SliceQuality
+
+FATE_WORDS = {
+    "invalid": "refused by validation",
+    "duplicate": "the same event again",
+    "orphan": "no exposure has this request_id",
+    "ambiguous": "several lists under this request_id",
+    "not_in_list": "the item was not in the list",
+    "before_exposure": "earlier than its exposure",
+    "after_window": "later than its window",
+    "attributed": "counted",
+}
+MAX_ROWS = 60
+WIDTH = 120
+
+
+def render(quality: DataQuality) -> str:
+    """Fates, rates, and the rates of every day, event type and slice."""
+    out = StringIO()
+    console = Console(file=out, width=WIDTH, highlight=False, markup=False)
+    exposures = quality.exposures
+    console.print(
+        f"exposures  {exposures.rows:,} rows: {exposures.invalid:,} invalid, {exposures.redelivered:,} redelivered, "
+        f"{exposures.distinct:,} distinct; {exposures.impressions:,} impressions, {exposures.users:,} users"
+    )
+    console.print(_fates(quality.fates))
+    console.print(_rates(quality))
+    console.print(_by(quality.by[:MAX_ROWS]))
+    if len(quality.by) > MAX_ROWS:
+        console.print(f"… {len(quality.by) - MAX_ROWS:,} more rows: --format json has them all")
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def percent(rate: Rate) -> str:
+    """A rate in percent, rounded so that only a whole 100 % is printed as such."""
+    if rate.value is None:
+        return "—"
+    shown = f"{rate.value:.2%}"
+    if shown == "100.00%" and rate.numerator < rate.denominator:
+        return "99.99…%"
+    return "0.00…%" if shown == "0.00%" and rate.numerator else shown
+
+
+def _fates(fates: Fates) -> Table:
+    table = Table(box=box.SIMPLE, title="Fates of the outcomes", title_justify="left")
+    table.add_column("fate")
+    table.add_column("rows", justify="right")
+    table.add_column("meaning")
+    for name, meaning in FATE_WORDS.items():
+        table.add_row(name, f"{getattr(fates, name):,}", meaning)
+    table.add_section()
+    table.add_row("rows read", f"{fates.rows:,}", "the sum of the fates")
+    return table
+
+
+def _rates(quality: DataQuality) -> Table:
+    rates = quality.rates
+    table = Table(box=box.SIMPLE, title="Rates", title_justify="left")
+    table.add_column("rate")
+    table.add_column("value", justify="right")
+    table.add_column("of", justify="right")
+    table.add_column("meaning")
+    for name, rate, meaning in (
+        ("valid", rates.valid, "outcome rows that obey the contract"),
+        ("match", rates.match, "outcomes that found their exposure: integrity"),
+        ("attribution", rates.attribution, "outcomes that count"),
+        ("join", rates.join, "exposures with an outcome: a response rate, not integrity"),
+    ):
+        table.add_row(name, percent(rate), f"{rate.numerator:,} / {rate.denominator:,}", meaning)
+    return table
+
+
+def _by(slices: list[SliceQuality]) -> Table:
+    table = Table(box=box.SIMPLE, title="By day, event type and slice", title_justify="left")
+    for name in ("key", "value", "exposures", "outcomes", "match", "attribution", "join"):
+        table.add_column(name, justify="left" if name in {"key", "value"} else "right")
+    for part in slices:
+        table.add_row(
+            part.key, part.value, f"{part.exposures:,}", f"{part.fates.rows:,}", percent(part.rates.match),
+            percent(part.rates.attribution), percent(part.rates.join),
+        )  # fmt: skip
+    return table
