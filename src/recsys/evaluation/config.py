@@ -1,0 +1,119 @@
+"""The configuration of an evaluation: YAML, all keys optional, unknown ones refused with the nearest known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from recsys.attribution import documents
+from recsys.attribution.join import check_slice_keys
+from recsys.attribution.policy import EVENT_TYPES, Policy, duration
+from recsys.attribution.sources import DEFAULT_SLICE_KEYS
+from recsys.errors import ConfigError, nearest
+from recsys.evaluation.metrics import DEFAULT_PACK, Metric, parse
+
+MODES = ("offline",)
+LATER_MODES = ("experiment", "ope", "interleaving", "aa-check")
+MAX_METRICS = 100
+
+
+class EvaluationConfig(Struct, frozen=True, kw_only=True):
+    """What ``run`` does. ``metrics`` are names; see ``recsys-eval metrics``."""
+
+    mode: str = "offline"
+    slice_keys: list[str] = field(default_factory=lambda: list(DEFAULT_SLICE_KEYS))
+    attribution: Policy = field(default_factory=Policy)
+    metrics: list[str] = field(default_factory=lambda: list(DEFAULT_PACK))
+
+    def parsed_metrics(self) -> list[Metric]:
+        """The metrics as values."""
+        return [parse(name) for name in self.metrics]
+
+    def effective(self) -> dict[str, Any]:
+        """The configuration in the form of the YAML, with every default written out."""
+        policy = self.attribution
+        return {
+            "mode": self.mode,
+            "slice_keys": list(self.slice_keys),
+            "attribution": {
+                "tolerance": f"{policy.tolerance_s:g}s",
+                "windows": {
+                    kind: None if seconds is None else f"{seconds:g}s" for kind, seconds in policy.windows_s.items()
+                },
+                "min_match_rate": policy.min_match_rate,
+            },
+            "offline": {"metrics": list(self.metrics)},
+        }
+
+
+def read(path: str) -> EvaluationConfig:
+    """The configuration of a YAML file; ConfigError says which key, what was found and what was expected."""
+    document = documents.read(path)
+    documents.check_keys(
+        document, ["mode", "slice_keys", "attribution", "offline"], path, later=["experiment", "ope", "interleaving"]
+    )
+    offline = documents.section(document, "offline", path)
+    documents.check_keys(offline, ["metrics"], f"{path}: offline", later=["gates", "bootstrap"])
+    config = EvaluationConfig(
+        mode=mode(document.get("mode", "offline"), f"{path}: mode"),
+        slice_keys=documents.words(document.get("slice_keys", list(DEFAULT_SLICE_KEYS)), f"{path}: slice_keys"),
+        attribution=_policy(documents.section(document, "attribution", path), f"{path}: attribution"),
+        metrics=_metrics(offline.get("metrics"), f"{path}: offline.metrics"),
+    )
+    check_slice_keys(config.slice_keys)
+    return config
+
+
+def mode(value: object, where: str) -> str:
+    """``value`` as a mode that this version has; ConfigError else."""
+    if value in LATER_MODES:
+        raise ConfigError("not available in this version", where=where, found=str(value), expected=", ".join(MODES))
+    if value not in MODES:
+        raise ConfigError("no such mode", where=where, found=repr(value), hint=nearest(str(value), MODES))
+    return str(value)
+
+
+def _policy(section: dict[str, Any], where: str) -> Policy:
+    later = ["policy", "not_in_list", "user_mismatch", "touch", "fallback"]
+    documents.check_keys(section, ["tolerance", "windows", "min_match_rate"], where, later=later)
+    windows = documents.section(section, "windows", where)
+    documents.check_keys(windows, EVENT_TYPES, f"{where}.windows")
+    default = Policy()
+    return Policy(
+        tolerance_s=duration(section.get("tolerance", default.tolerance_s), where=f"{where}.tolerance"),
+        windows_s={
+            kind: None if windows.get(kind) is None else duration(windows[kind], where=f"{where}.windows.{kind}")
+            for kind in EVENT_TYPES
+        },
+        min_match_rate=documents.number(
+            section.get("min_match_rate", default.min_match_rate), f"{where}.min_match_rate", low=0, high=1
+        ),
+    )
+
+
+def _metrics(value: object, where: str) -> list[str]:
+    if value is None:
+        return list(DEFAULT_PACK)
+    if not isinstance(value, list) or not value or len(value) > MAX_METRICS:
+        found = f"{len(value)} metrics" if isinstance(value, list) else documents.type_name(value)
+        raise ConfigError("not a list of metrics", where=where, found=found, expected=f"1 to {MAX_METRICS} names")
+    names = [str(parse(_name(entry, f"{where}[{place}]"), f"{where}[{place}]")) for place, entry in enumerate(value)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError("the metric is named twice", where=where, found=name)
+    return names
+
+
+def _name(entry: object, where: str) -> str:
+    """``ndcg@10``, or ``{name: ndcg, k: 10}``."""
+    if isinstance(entry, str):
+        return entry
+    if not isinstance(entry, dict):
+        raise ConfigError(
+            "not a metric", where=where, found=documents.type_name(entry), expected="a name, or {name, k}"
+        )
+    documents.check_keys(entry, ["name", "k"], where)
+    if not isinstance(entry.get("name"), str):
+        raise ConfigError("a metric needs a name", where=where, found=repr(entry)[:80], expected="{name: ndcg, k: 10}")
+    return entry["name"] if entry.get("k") is None else f"{entry['name']}@{entry['k']}"

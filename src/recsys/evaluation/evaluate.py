@@ -1,0 +1,98 @@
+"""The conductor of an evaluation: validate, join, measure, report. It calls and does not compute."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from recsys import __version__
+from recsys.attribution import join as joining
+from recsys.attribution import quality, sources
+from recsys.attribution.join import Joined
+from recsys.contracts.report import DataQuality, Input, MetricResult, Report, Summary
+from recsys.errors import InputError
+from recsys.evaluation import catalogue, integrity, offline
+from recsys.evaluation.config import EvaluationConfig
+from recsys.eventlog.faults import Fault
+from recsys.eventlog.validation import Progress
+
+
+class Evaluation(Struct, frozen=True):
+    """The report, and the first faults of the logs, which are for the eyes of the person who runs it."""
+
+    report: Report
+    faults: list[Fault]
+
+
+def evaluate(
+    dataset: sources.Dataset,
+    config: EvaluationConfig,
+    *,
+    now: datetime | None = None,
+    on_progress: Progress | None = None,
+) -> Evaluation:
+    """Evaluate the logs of ``dataset`` and report. Bad rows are counted; RecsysError only where nothing can be read."""
+    metrics = config.parsed_metrics()
+    with tempfile.TemporaryDirectory(prefix="recsys-") as name:
+        scratch = Path(name)
+        accepted = sources.accept_dataset(dataset, scratch, on_progress)
+        joined = joining.join(accepted, config.attribution, scratch=scratch, slice_keys=config.slice_keys)
+        try:
+            items = [] if dataset.items is None else catalogue.load(joined.connection, dataset.items, scratch)
+            found = quality.data_quality(joined)
+            results, warnings = offline.evaluate(joined, metrics, catalogue=bool(items))
+            report = _report(joined, config, found, results, warnings, items, now or datetime.now(UTC))
+        finally:
+            joined.close()
+    return Evaluation(report, accepted.faults)
+
+
+def _report(
+    joined: Joined,
+    config: EvaluationConfig,
+    found: DataQuality,
+    results: list[MetricResult],
+    warnings: list[str],
+    items: list[Input],
+    now: datetime,
+) -> Report:
+    reasons = integrity.reasons_to_hold(found, config.attribution)
+    return Report(
+        run_id=uuid.uuid4().hex,
+        mode="offline",
+        created_at=now,
+        version=__version__,
+        effective_config=config.effective(),
+        inputs=[*joined.dataset.inputs, *items],
+        summary=Summary(status="hold" if reasons else "pass", reasons=reasons, headline=_headline(found, results)),
+        data_quality=found,
+        results=results,
+        clicks_by_rank=quality.clicks_by_rank(joined),
+        hours=quality.hours(joined),
+        warnings=[*integrity.warnings(found), *warnings],
+    )
+
+
+def _headline(found: DataQuality, results: list[MetricResult]) -> str:
+    exposures, fates = found.exposures, found.fates
+    told = f"{exposures.distinct:,} exposures to {exposures.users:,} users; {fates.attributed:,} outcomes attributed"
+    first = next((result for result in results if not result.slice_key and result.estimate.value is not None), None)
+    if first is None or first.estimate.value is None:
+        return f"{told}."
+    estimate = first.estimate
+    interval = "" if estimate.low is None else f" (95 % interval {estimate.low:.4f} to {estimate.high:.4f})"
+    return f"{told}; {first.metric} {estimate.value:.4f}{interval}."
+
+
+def write(report: Report, outputs: list[Path], output_format: str | None) -> None:
+    """Write the report to each of ``outputs``, in the format of its suffix unless one is given."""
+    from recsys.evaluation import render
+
+    for path in outputs:
+        if not path.parent.is_dir():
+            raise InputError("no such folder", where=str(path.parent), hint="Make it, or name another --output.")
+        render.write(report, path, output_format)

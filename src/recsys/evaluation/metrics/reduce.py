@@ -1,0 +1,167 @@
+"""From relations to moments and counts, in the engine: one pass for the scores, one aggregate a slice key.
+
+Scores are rounded to 2⁻⁴⁰ and summed as integers, so no figure depends on threads or on the order of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recsys.contracts.report import UNKNOWN
+from recsys.evaluation.metrics.base import Scored
+from recsys.evaluation.metrics.intra_list_diversity import IntraListDiversity
+from recsys.evaluation.metrics.spread import Spread
+from recsys.statistics.moments import SCALE, Moments
+
+HALF = 2**20
+"""Squares of a user's sums are taken in two halves, so that 128 bits hold them at any size of log."""
+
+
+@dataclass(frozen=True)
+class ScoreMoments:
+    """One metric in one slice: over all exposures, and over those with a relevant item."""
+
+    overall: Moments
+    responded: Moments
+
+
+def score(connection: Any, metrics: Sequence[Scored]) -> None:
+    """Make the table ``scores``: for each request with a relevant item, ``y_0`` … in units of 2⁻⁴⁰."""
+    needs = {"n_relevant": "count(*)"}
+    for metric in metrics:
+        needs |= metric.needs
+    aggregates = ", ".join(f"{expression} AS {name}" for name, expression in needs.items())
+    scores = "".join(
+        f", CAST(round(({metric.score}) * {SCALE}) AS BIGINT) AS y_{place}" for place, metric in enumerate(metrics)
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TABLE scores AS WITH aggregated AS (SELECT request_id, {aggregates} FROM relevant "
+        f"GROUP BY request_id) SELECT request_id{scores} FROM aggregated"
+    )
+
+
+def score_moments(connection: Any, metrics: Sequence[Scored], column: str | None) -> dict[str, list[ScoreMoments]]:
+    """Slice value → moments of each metric, users as units. ``column`` is ``slice_n``; None is one slice, ''."""
+    per_user = "".join(f", coalesce(sum(s.y_{place}), 0) AS y_{place}" for place in range(len(metrics)))
+    sums = "".join(f", {_sums(f'y_{place}')}" for place in range(len(metrics)))
+    query = f"""
+        WITH per_user AS (
+            SELECT {_value(column)} AS slice, e.user_id,
+                count(*)::HUGEINT AS n, count(s.request_id)::HUGEINT AS r{per_user}
+            FROM exposures AS e
+            LEFT JOIN scores AS s ON e.request_id = s.request_id AND NOT e.ambiguous
+            GROUP BY slice, e.user_id
+        )
+        SELECT slice, count(*), sum(n), sum(n * n), count(*) FILTER (WHERE r > 0), sum(r), sum(r * r){sums}
+        FROM per_user GROUP BY slice
+    """
+    found = {}
+    for slice_value, units, n, nn, units_r, r, rr, *rest in connection.execute(query).fetchall():
+        found[slice_value] = [
+            ScoreMoments(
+                overall=Moments(units, y, n, _square(high, cross, low), yn, nn),
+                responded=Moments(units_r, y, r, _square(high, cross, low), yr, rr),
+            )
+            for y, yn, yr, high, cross, low in _in_sixes(rest)
+        ]
+    return found
+
+
+def _sums(y: str) -> str:
+    high, low = f"({y} // {HALF})", f"({y} % {HALF})"
+    return f"sum({y}), sum({y} * n), sum({y} * r), sum({high} * {high}), sum({high} * {low}), sum({low} * {low})"
+
+
+def _square(high: int, cross: int, low: int) -> int:
+    return high * HALF * HALF + 2 * cross * HALF + low
+
+
+def _in_sixes(values: list[int]) -> Iterator[list[int]]:
+    return (values[at : at + 6] for at in range(0, len(values), 6))
+
+
+def _value(column: str | None) -> str:
+    return "''" if column is None else f"coalesce(e.{column}, '{UNKNOWN}')"
+
+
+def count_impressions(connection: Any, cuts: Sequence[int], columns: Sequence[str]) -> None:
+    """Make the table ``impressions``: one row per (slices, item), with ``n`` and ``n_k`` of ranks ≤ k."""
+    within = "".join(f", count(*) FILTER (WHERE place <= {k}) AS n_{k}" for k in cuts)
+    slices = "".join(f"{column}, " for column in columns)
+    connection.execute(
+        f"CREATE OR REPLACE TABLE impressions AS SELECT {slices}item_id, count(*) AS n{within} FROM "
+        f"(SELECT {slices}unnest(shown) AS item_id, generate_subscripts(shown, 1) AS place FROM exposures) "
+        f"GROUP BY {slices}item_id"
+    )
+
+
+def spreads(connection: Any, cuts: Sequence[int], column: str | None, *, catalogue: bool) -> dict[str, Spread]:
+    """Slice value → how impressions spread over items there."""
+    source = "catalogue" if catalogue else "impressions"
+    (population,) = connection.execute(f"SELECT count(DISTINCT item_id) FROM {source}").fetchone()
+    (total,) = connection.execute("SELECT coalesce(sum(n), 0) FROM impressions").fetchone()
+    listed = "EXISTS (SELECT 1 FROM catalogue AS c WHERE c.item_id = e.item_id)" if catalogue else "TRUE"
+    within = "".join(f", sum(e.n_{k})::BIGINT AS n_{k}" for k in cuts)
+    table = connection.execute(f"""
+        WITH overall AS (SELECT item_id, sum(n) AS n FROM impressions GROUP BY item_id)
+        SELECT {_value(column)} AS slice, sum(e.n)::BIGINT AS n, any_value(o.n)::BIGINT AS n_overall,
+            {listed} AS listed{within}
+        FROM impressions AS e INNER JOIN overall AS o ON e.item_id = o.item_id
+        GROUP BY slice, e.item_id ORDER BY slice
+    """).fetchnumpy()
+    found = np.asarray(table["slice"], dtype=object).astype(str)
+    values, starts = np.unique(found, return_index=True)
+    slices = {str(value): slice(start, end) for value, start, end in zip(values, starts, [*starts[1:], len(found)])}  # noqa: B905 - one end too many where nothing was shown
+    if column is None:
+        slices.setdefault("", slice(0, 0))
+    return {
+        value: Spread(
+            shown=np.asarray(table["n"][rows]),
+            shown_in_cut={k: np.asarray(table[f"n_{k}"][rows]) for k in cuts},
+            shown_overall=np.asarray(table["n_overall"][rows]),
+            total_overall=int(total),
+            population=population,
+            listed=np.asarray(table["listed"][rows]),
+        )
+        for value, rows in slices.items()
+    }
+
+
+def diversity_moments(connection: Any, metric: IntraListDiversity, column: str | None) -> dict[str, Moments]:
+    """Slice value → moments of the lists' mean distances, over lists with two or more items whose tags are known."""
+    query = f"""
+        WITH lists AS (
+            SELECT row_number() OVER () AS list_number, {_value(column)} AS slice, e.user_id,
+                e.shown[1:{metric.k}] AS top
+            FROM exposures AS e
+        ),
+        tagged AS (
+            SELECT l.list_number, l.slice, l.user_id, l.place, c.tags
+            FROM (SELECT list_number, slice, user_id, unnest(top) AS item_id, generate_subscripts(top, 1) AS place
+                  FROM lists) AS l
+            INNER JOIN catalogue AS c ON l.item_id = c.item_id AND len(c.tags) > 0
+        ),
+        pairs AS (
+            SELECT a.list_number, a.slice, a.user_id, len(list_intersect(a.tags, b.tags)) AS common,
+                len(a.tags) + len(b.tags) AS size_sum
+            FROM tagged AS a INNER JOIN tagged AS b ON a.list_number = b.list_number AND a.place < b.place
+        ),
+        scored AS (
+            SELECT slice, user_id,
+                sum(CAST(round((1 - common / CAST(size_sum - common AS DOUBLE)) * {SCALE}) AS BIGINT)) / count(*) AS y
+            FROM pairs GROUP BY list_number, slice, user_id
+        ),
+        per_user AS (
+            SELECT slice, user_id, count(*)::HUGEINT AS n, 0::HUGEINT AS r, sum(CAST(round(y) AS BIGINT)) AS y
+            FROM scored GROUP BY slice, user_id
+        )
+        SELECT slice, count(*), sum(n), sum(n * n), {_sums("y")} FROM per_user GROUP BY slice
+    """
+    return {
+        slice_value: Moments(units, y, n, _square(high, cross, low), yn, nn)
+        for slice_value, units, n, nn, y, yn, _, high, cross, low in connection.execute(query).fetchall()
+    }
