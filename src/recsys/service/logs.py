@@ -1,0 +1,183 @@
+"""The three logs of the service: exposures, outcomes, assignments. Lines are made here, and written by ``eventlog``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from recsys.contracts.events import (
+    Assignment,
+    ExperimentRef,
+    Outcome,
+    RequestContext,
+    ServiceExposure,
+    ServiceItem,
+    SubjectHashes,
+)
+from recsys.eventlog.convert import to_exposure_v1
+from recsys.eventlog.writer import LogWriter
+
+ExposureFormat = Literal["service_v1", "eval_v1"]
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Pseudonyms of the identifiers that came with a request."""
+
+    user: str | None = None
+    anonymous: str | None = None
+    session: str | None = None
+
+    @property
+    def first(self) -> str | None:
+        """The one that the exposure is logged under: user, else anonymous, else session."""
+        return self.user or self.anonymous or self.session
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What served a list, as far as it is known."""
+
+    algo: str
+    config: str
+    rules: str
+    release: str
+
+
+@dataclass(frozen=True)
+class Served:
+    """One answer, as it is logged. ``items`` are (item_id, score) in the order of their ranks."""
+
+    request_id: str
+    ts: datetime
+    tenant_id: str
+    surface: str
+    segment: str
+    subject: Subject
+    versions: Versions | None
+    items: list[tuple[str, float]]
+    latency_ms: float
+    locale: str | None = None
+    device: str | None = None
+    country: str | None = None
+    now: str | None = None
+    experiment: tuple[str, str] | None = None
+    error: bool = False
+
+
+def _known(value: str | None) -> str | UnsetType:
+    return value or UNSET
+
+
+def service_record(served: Served) -> ServiceExposure:
+    """The ``service_v1`` record of an answer."""
+    versions = served.versions
+    context = RequestContext(
+        locale=_known(served.locale),
+        device=_known(served.device),
+        country=_known(served.country),
+        now=_known(served.now),
+    )
+    subject = SubjectHashes(
+        user_id_hash=_known(served.subject.user),
+        anonymous_id_hash=_known(served.subject.anonymous),
+        session_id_hash=_known(served.subject.session),
+    )
+    return ServiceExposure(
+        schema_version="v1",
+        timestamp=served.ts,
+        request_id=served.request_id,
+        tenant_id=served.tenant_id,
+        surface=served.surface,
+        segment=_known(served.segment),
+        algo_version=UNSET if versions is None else versions.algo,
+        config_version=UNSET if versions is None else versions.config,
+        rules_version=UNSET if versions is None else versions.rules,
+        release=UNSET if versions is None else versions.release,
+        experiment=UNSET if served.experiment is None else _experiment(*served.experiment),
+        subject=subject if served.subject.first else UNSET,
+        context=context if context != _NO_CONTEXT else UNSET,
+        items=[ServiceItem(item_id=item, rank=rank, score=score) for rank, (item, score) in enumerate(served.items, 1)],
+        latency_ms=served.latency_ms,
+        error=served.error,
+    )
+
+
+_NO_CONTEXT = RequestContext()
+
+
+def _experiment(name: str, variant: str) -> ExperimentRef:
+    return ExperimentRef(id=name, variant=variant)
+
+
+def exposure_line(served: Served, log_format: ExposureFormat) -> bytes:
+    """The line of an answer in the format of the exposure log, without its newline."""
+    record = service_record(served)
+    return _encode(record if log_format == "service_v1" else to_exposure_v1(record))
+
+
+def assignment_line(served: Served) -> bytes:
+    """The ``assignment.v1`` line of an answer that was ranked under an experiment."""
+    if served.experiment is None:
+        raise ValueError("no experiment, no assignment")
+    context = {"tenant_id": served.tenant_id, "surface": served.surface}
+    user = served.subject.first
+    if user is None:
+        context["anonymous"] = "true"
+    return _encode(
+        Assignment(
+            experiment_id=served.experiment[0],
+            variant=served.experiment[1],
+            request_id=served.request_id,
+            user_id=user or served.request_id,
+            ts=served.ts,
+            context=context,
+        )
+    )
+
+
+def outcome_line(outcome: Outcome) -> bytes:
+    """The ``outcome.v1`` line."""
+    return _encode(outcome)
+
+
+@dataclass(frozen=True)
+class Logs:
+    """The writers of one process; None where a log is not enabled."""
+
+    exposure: LogWriter | None
+    outcome: LogWriter | None
+    assignment: LogWriter | None
+    exposure_format: ExposureFormat = "service_v1"
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def all(self) -> list[tuple[str, LogWriter | None]]:
+        """Each log by its name."""
+        return [("exposure", self.exposure), ("outcome", self.outcome), ("assignment", self.assignment)]
+
+    def open(self) -> None:
+        """Open the files; StorageError names the one that cannot be written."""
+        for _, writer in self.all:
+            if writer is not None:
+                writer.open()
+
+    def close(self) -> None:
+        """Write what waits and close the files."""
+        for _, writer in self.all:
+            if writer is not None:
+                writer.close()
+
+    async def log_served(self, served: Served) -> None:
+        """Write the exposure, then the assignment where there is one. StorageError where a line was not written."""
+        if self.exposure is not None:
+            await self.exposure.append_durable(exposure_line(served, self.exposure_format))
+        if self.assignment is not None and served.experiment is not None:
+            await self.assignment.append_durable(assignment_line(served))

@@ -1,0 +1,237 @@
+"""One answer: assign, rank, log, reply. The exposure is written before anybody sees the list."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from msgspec import UNSET
+
+from recsys.contracts.api import (
+    AnswerMeta,
+    Counts,
+    ExposureState,
+    Notice,
+    RankedItem,
+    RecommendResponse,
+    VariantRef,
+)
+from recsys.contracts.config import Experiment, Variant
+from recsys.contracts.config import Weights as ConfigWeights
+from recsys.errors import StorageError, nearest
+from recsys.eventlog.pseudonym import pseudonym
+from recsys.ranking import engine
+from recsys.ranking.assignment import assign, in_traffic
+from recsys.ranking.engine import Query, Ranking
+from recsys.ranking.scoring import Weights
+from recsys.service.asked import Asked, RawSubject, unusable
+from recsys.service.logs import Logs, Served, Subject
+from recsys.service.tenants import Tenant
+
+CodeAndDetail = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Assignments:
+    """How experiments are assigned: the salt, whether at all, and the variants of experiments without configuration."""
+
+    salt: bytes = field(repr=False)
+    enabled: bool = False
+    default_variants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The experiment that an answer is ranked under; ``weights`` are the variant's own."""
+
+    name: str
+    variant: str
+    weights: ConfigWeights | None = None
+
+
+class Recommender:
+    """Answers requests from a tenant's snapshot. ``salt`` is that of the pseudonyms."""
+
+    def __init__(self, logs: Logs, salt: bytes, assignments: Assignments) -> None:
+        self._logs = logs
+        self._salt = salt
+        self._assignments = assignments
+
+    async def answer(self, asked: Asked, tenant: Tenant, request_id: str, started: float) -> RecommendResponse:
+        """The list for ``asked``, logged. ``started``: ``time.perf_counter()`` at receipt."""
+        chosen = self.choose_variant(asked, tenant)
+        subject = self.pseudonyms(asked.subject)
+        before = time.perf_counter()
+        ranking = tenant.snapshot.rank(self._query(asked, tenant, chosen, subject))
+        ranked = time.perf_counter()
+        served = self._served(asked, tenant, request_id, subject, chosen, ranking, (ranked - started) * 1000)
+        state, notice = await self._log(served)
+        timings = {
+            "rank": round((ranked - before) * 1000, 3),
+            "log": round((time.perf_counter() - ranked) * 1000, 3),
+            "total": round((time.perf_counter() - started) * 1000, 3),
+        }
+        return _response(asked, tenant, served, ranking, chosen, timings, state, notice)
+
+    async def log_failure(self, asked: Asked, tenant: Tenant, request_id: str, started: float) -> None:
+        """Log an admitted request that ended in an error: an exposure without items, ``error: true``."""
+        served = Served(
+            request_id=request_id,
+            ts=self._logs.clock(),
+            tenant_id=tenant.snapshot.tenant_id,
+            surface=asked.surface,
+            segment=asked.segment,
+            subject=self.pseudonyms(asked.subject),
+            versions=tenant.versions,
+            items=[],
+            latency_ms=round((time.perf_counter() - started) * 1000, 3),
+            error=True,
+        )
+        await self._log(served)
+
+    def choose_variant(self, asked: Asked, tenant: Tenant) -> Chosen | None:
+        """The experiment and variant of the request; RequestError (422) where it names one that does not exist."""
+        if asked.experiment is None:
+            return None
+        name, variant = asked.experiment
+        configured = tenant.snapshot.config.experiments.get(name)
+        variants = configured.variants if configured is not None else dict.fromkeys(self._assignments.default_variants)
+        if variant is not None:
+            if configured is not None and variant not in variants:
+                raise unusable("experiment.variant", repr(variant), f"one of {', '.join(variants)}")
+            return _chosen(name, variant, variants)
+        if not variants:
+            known = tuple(tenant.snapshot.config.experiments)
+            told = nearest(name, known) if known else "No experiment is configured."
+            raise unusable("experiment.id", repr(name), f"a configured experiment. {told}")
+        if not self._assignments.enabled:
+            expected = "a variant, for EXPERIMENT_ASSIGNMENT_ENABLED is not set"
+            raise unusable("experiment.variant", "none", expected)
+        return self._assigned(asked.subject, name, configured, variants)
+
+    def _assigned(
+        self, subject: RawSubject, name: str, configured: Experiment | None, variants: Mapping[str, Variant | None]
+    ) -> Chosen | None:
+        salt, first = self._assignments.salt, subject.first or ""
+        if configured is not None and not in_traffic(salt, name, first, configured.traffic_percent):
+            return None
+        shares = [(arm, 1 if given is None else given.weight) for arm, given in variants.items()]
+        return _chosen(name, assign(salt, name, first, shares), variants)
+
+    def pseudonyms(self, subject: RawSubject) -> Subject:
+        """What the logs know a subject by."""
+
+        def of(identifier: str | None) -> str | None:
+            return None if identifier is None else pseudonym(self._salt, identifier)
+
+        return Subject(of(subject.user), of(subject.anonymous), of(subject.session))
+
+    def _query(self, asked: Asked, tenant: Tenant, chosen: Chosen | None, subject: Subject) -> Query:
+        shared = {
+            "now_us": asked.now_us,
+            "required_tags": asked.constraints.required_tags,
+            "forbidden_tags": asked.constraints.forbidden_tags,
+            "max_per_tag": asked.constraints.max_per_tag,
+            "include_reasons": asked.include_reasons,
+        }
+        if asked.item_id is not None:
+            return replace(engine.similar(asked.item_id, k=asked.k), **shared)
+        weights = self.weights(asked, tenant, chosen)
+        return Query(
+            k=asked.k,
+            weights=Weights(pop=_number(weights.pop), cooc=_number(weights.cooc)),
+            anchors=asked.anchors,
+            max_anchors=asked.max_anchors,
+            subject=subject.first,
+            include=asked.include,
+            exclude=asked.exclude,
+            **shared,
+        )
+
+    def weights(self, asked: Asked, tenant: Tenant, chosen: Chosen | None) -> ConfigWeights:
+        """The weights in force."""
+        variant = None if chosen is None else chosen.weights
+        return tenant.snapshot.config.weights_for(asked.surface, variant, asked.weights)
+
+    def _served(
+        self, asked: Asked, tenant: Tenant, request_id: str, subject: Subject, chosen: Chosen | None,
+        ranking: Ranking, latency_ms: float,
+    ) -> Served:  # fmt: skip
+        return Served(
+            request_id=request_id,
+            ts=self._logs.clock(),
+            tenant_id=tenant.snapshot.tenant_id,
+            surface=asked.surface,
+            segment=asked.segment,
+            subject=subject,
+            versions=tenant.versions,
+            items=[(item.item_id, item.score) for item in ranking.items],
+            latency_ms=round(latency_ms, 3),
+            locale=asked.context.locale,
+            device=asked.context.device,
+            country=asked.context.country,
+            now=asked.context.now,
+            experiment=None if chosen is None else (chosen.name, chosen.variant),
+        )
+
+    async def _log(self, served: Served) -> tuple[ExposureState, Notice | None]:
+        """Write the exposure; where that fails the list is served all the same, and says so."""
+        if self._logs.exposure is None:
+            told = "the exposure log is not enabled: set EXPOSURE_LOG_PATH"
+            return ExposureState(logged=False, durable=False), Notice(code="EXPOSURE_NOT_LOGGED", detail=told)
+        try:
+            await self._logs.log_served(served)
+        except StorageError as error:
+            told = f"{error.problem}: this list will be missing from every report"
+            return ExposureState(logged=False, durable=False), Notice(code="EXPOSURE_NOT_LOGGED", detail=told)
+        return ExposureState(logged=True, durable=self._logs.exposure.durable), None
+
+
+def _chosen(name: str, variant: str, variants: Mapping[str, Variant | None]) -> Chosen:
+    configured = variants.get(variant)
+    return Chosen(name, variant, None if configured is None else configured.weights)
+
+
+def _number(weight: object) -> float:
+    return float(weight) if isinstance(weight, int | float) else 0.0
+
+
+def _response(
+    asked: Asked, tenant: Tenant, served: Served, ranking: Ranking, chosen: Chosen | None,
+    timings: dict[str, float], state: ExposureState, notice: Notice | None,
+) -> RecommendResponse:  # fmt: skip
+    versions = tenant.versions
+    warnings = [*asked.notices, *(Notice(code=code, detail=detail) for code, detail in ranking.warnings)]
+    if notice is not None:
+        warnings.append(notice)
+    return RecommendResponse(
+        items=[
+            RankedItem(
+                item_id=item.item_id,
+                rank=rank,
+                score=item.score,
+                reasons=list(item.reasons) if asked.include_reasons else UNSET,
+            )
+            for rank, item in enumerate(ranking.items, start=1)
+        ],
+        meta=AnswerMeta(
+            tenant_id=served.tenant_id,
+            surface=asked.surface,
+            segment=asked.segment,
+            algo_version=versions.algo,
+            config_version=versions.config,
+            rules_version=versions.rules,
+            release=versions.release,
+            request_id=served.request_id,
+            experiment=UNSET if chosen is None else VariantRef(id=chosen.name, variant=chosen.variant),
+            counts=Counts(
+                candidates=ranking.counts.candidates,
+                filtered=ranking.counts.filtered,
+                returned=ranking.counts.returned,
+            ),
+            timings_ms=timings,
+            exposure=state,
+        ),
+        warnings=warnings,
+    )
