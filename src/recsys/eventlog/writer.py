@@ -69,6 +69,7 @@ class LogWriter:
         self._folder = settings.is_folder
         self._lock = threading.Lock()
         self._fd: int | None = None
+        self._failed = False
         self._path = Path(settings.path)
         self._day: date | None = None
         self._looked = 0.0
@@ -83,6 +84,11 @@ class LogWriter:
     def path(self) -> Path:
         """The file that lines go to now."""
         return self._path
+
+    @property
+    def writable(self) -> bool:
+        """Whether the last line could be written; true before the first one."""
+        return self._fd is not None and not self._failed
 
     def open(self) -> None:
         """Open the file, cut a torn tail, remove files past their days. StorageError names what is in the way."""
@@ -127,8 +133,10 @@ class LogWriter:
                 self._write(data)
                 if self._settings.fsync and self._fd is not None:
                     self._files.fdatasync(self._fd)
-            except OSError as error:
-                raise self._failure(error) from error
+            except (OSError, StorageError) as error:
+                self._failed = True
+                raise error if isinstance(error, StorageError) else self._failure(error) from error
+            self._failed = False
 
     def _follow(self) -> None:
         """Go to the new day's file, or to the new file where another process renamed or removed ours."""
@@ -159,8 +167,9 @@ class LogWriter:
                 self._enter_day()
             else:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = self._files.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
-            self._cut_torn_tail(self._fd)
+            fd: int = self._files.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
+            self._fd = fd
+            self._cut_torn_tail(fd)
         except OSError as error:
             raise self._failure(error) from error
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from recsys import __version__
+from recsys.errors import RecsysError
 from recsys.ranking.engine import ALGO_VERSION
 from recsys.service.logs import Versions
+from recsys.service.signals import registry as signals
+from recsys.service.signals.data import TenantData
 from recsys.service.signals.snapshot import Snapshot
+
+log = logging.getLogger("recsys.service")
 
 NO_RULES = "none"
 """The rules version while there are no rules."""
@@ -56,33 +62,57 @@ class World:
 EMPTY = World({}, {}, frozenset())
 
 
+@dataclass(frozen=True)
+class Listing:
+    """What the database says exists: keys (SHA-256 → identity), and the revision of every tenant."""
+
+    keys: dict[str, Identity]
+    revisions: dict[str, int]
+
+
 class Registry:
-    """The current world, and how to look for a newer one.
+    """The current world, and how to come to a newer one. Readers take ``world`` once and keep to it."""
 
-    ``load`` takes the current world and returns the next one, or the same one where nothing changed; it runs in a
-    thread of its own. When it fails the current world stays, and ``stale_since`` says since when.
-    """
-
-    def __init__(self, load: Callable[[World], World]) -> None:
-        self._load = load
+    def __init__(self, *, half_life_days: float = 30.0, covis_window_days: float = 30.0) -> None:
+        self._snapshots = signals.Registry(half_life_days=half_life_days, covis_window_days=covis_window_days)
         self.world = EMPTY
-        self.failure: str | None = None
-        self.stale_since: float | None = None
+        self.failures: tuple[str, ...] = ()
+        """Why the last refresh was not whole; empty when it was. What was there before stays in use."""
 
-    def refresh(self) -> None:
-        """Look for a newer world; never raises: a bad refresh keeps the old one and is remembered."""
+    def refresh(self, read: Callable[[], Listing], load: Callable[[str], TenantData]) -> None:
+        """Look for newer keys and revisions with ``read`` and load what changed; runs beside the readers.
+
+        Never raises: a failure keeps the old world and is remembered.
+        """
         try:
-            self.world = self._load(self.world)
+            listing = read()
+            done = self._snapshots.refresh(listing.revisions, load)
+        except RecsysError as error:
+            self.failures = (str(error),)
+            return
         except Exception as error:
-            self.failure = f"{type(error).__name__}: {error}"
-            self.stale_since = self.stale_since or time.monotonic()
-        else:
-            self.failure = self.stale_since = None
+            self.failures = (f"{type(error).__name__} while reading tenants and keys",)
+            log.warning("refresh failed", exc_info=error)
+            return
+        for tenant_id, error in done.failed.items():
+            log.error("the snapshot of tenant %s could not be built", tenant_id, exc_info=error)
+        self.failures = tuple(
+            f"the snapshot of a tenant could not be built: {type(e).__name__}" for e in done.failed.values()
+        )
+        self.world = World(listing.keys, self._tenants(), frozenset(listing.revisions))
+
+    def _tenants(self) -> dict[str, Tenant]:
+        before, now = self.world.tenants, {}
+        for tenant_id in self._snapshots.tenants():
+            snapshot = self._snapshots.get(tenant_id)
+            if snapshot is not None:
+                known = before.get(tenant_id)
+                now[tenant_id] = known if known is not None and known.snapshot is snapshot else Tenant.of(snapshot)
+        return now
 
     def reasons_not_ready(self) -> list[str]:
         """Why requests cannot be served, in words; empty when they can."""
-        missing = sorted(self.world.expected - self.world.tenants.keys())
-        reasons = [f"the snapshot of {len(missing)} tenants is not loaded"] if missing else []
         if self.world is EMPTY:
-            reasons.append("tenants and keys are not loaded from the database")
-        return reasons
+            return ["tenants and keys are not loaded from the database", *self.failures]
+        missing = len(self.world.expected - self.world.tenants.keys())
+        return [f"the snapshot of {missing} tenants is not loaded"] if missing else []

@@ -1,0 +1,146 @@
+"""The operations: bytes in, bytes out. Each identifies the caller, decodes, calls its conductor and encodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from litestar import Request, Response
+
+from recsys import __version__
+from recsys.contracts.api import (
+    DetailedHealth,
+    Health,
+    LogHealth,
+    OutcomesResponse,
+    TenantHealth,
+    ValidateResponse,
+)
+from recsys.errors import RecsysError
+from recsys.service import asked as asking
+from recsys.service.asked import Asked
+from recsys.service.http import bodies, identity
+from recsys.service.logs import Logs
+from recsys.service.outcomes import Collector
+from recsys.service.recommend import Recommender
+from recsys.service.tenants import Identity, Registry, Tenant
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """The functions behind the routes, by the names in the route table."""
+
+    registry: Registry
+    recommender: Recommender
+    collector: Collector
+    logs: Logs
+    dev_auth: bool
+    started: float
+
+    async def recommend(self, request: Request) -> Response:
+        """``POST /v1/recommend``."""
+        return await self._answer(
+            request, lambda body, tenant: asking.recommend(bodies.recommend(body), _config(tenant))
+        )
+
+    async def similar(self, request: Request) -> Response:
+        """``POST /v1/similar``."""
+        return await self._answer(request, lambda body, tenant: asking.similar(bodies.similar(body), _config(tenant)))
+
+    async def _answer(self, request: Request, ask: Callable[[bytes, Tenant], Asked]) -> Response:
+        started = time.perf_counter()
+        caller = self._caller(request)
+        identity.require_server(caller)
+        tenant = identity.tenant_of(caller, self.registry.world)
+        asked = ask(await _body(request), tenant)
+        request_id = request.scope["recsys_request_id"]  # type: ignore[typeddict-item]
+        try:
+            answer = await self.recommender.answer(asked, tenant, request_id, started)
+        except RecsysError:
+            raise
+        except Exception:
+            await self.recommender.log_failure(asked, tenant, request_id, started)
+            raise
+        return _json(answer)
+
+    async def validate(self, request: Request) -> Response:
+        """``POST /v1/recommend/validate``."""
+        caller = self._caller(request)
+        identity.require_server(caller)
+        tenant = identity.tenant_of(caller, self.registry.world)
+        asked = asking.recommend(bodies.recommend(await _body(request)), _config(tenant))
+        chosen = self.recommender.choose_variant(asked, tenant)
+        document = asking.as_document(asked, self.recommender.weights(asked, tenant, chosen))
+        if chosen is not None:
+            document["experiment"] = {"id": chosen.name, "variant": chosen.variant}
+        return _json(ValidateResponse(tenant_id=caller.tenant_id, request=document, warnings=list(asked.notices)))
+
+    async def outcomes(self, request: Request) -> Response:
+        """``POST /v1/outcomes``."""
+        caller = self._caller(request)
+        identity.tenant_of(caller, self.registry.world)
+        events = bodies.outcomes(await _body(request))
+        return _json(OutcomesResponse(results=await self.collector.collect(caller.tenant_id, events)))
+
+    async def livez(self) -> Response:
+        """``GET /livez``: no look at database or logs, for a restart would not mend those."""
+        return _json(Health(status="ok"))
+
+    async def readyz(self) -> Response:
+        """``GET /readyz``."""
+        reasons = self._reasons()
+        if reasons:
+            return _json(Health(status="unavailable", reasons=reasons), status=503)
+        return _json(Health(status="ok"))
+
+    async def health(self, request: Request) -> Response:
+        """``GET /health/detailed``."""
+        caller = self._caller(request)
+        identity.require_server(caller)
+        tenant = identity.tenant_of(caller, self.registry.world)
+        reasons = self._reasons()
+        reasons += [f"the last refresh failed, snapshots may be stale: {told}" for told in self.registry.failures]
+        snapshot = tenant.snapshot
+        return _json(
+            DetailedHealth(
+                status="unavailable" if reasons else "ok",
+                reasons=reasons,
+                version=__version__,
+                uptime_s=round(time.monotonic() - self.started, 1),
+                tenant=TenantHealth(
+                    tenant_id=snapshot.tenant_id,
+                    release=tenant.versions.release,
+                    revision=snapshot.revision,
+                    items=len(snapshot.signals.catalogue.item_ids),
+                    events=len(snapshot.signals.events.ts),
+                    age_s=round(time.monotonic() - tenant.built_at, 1),
+                ),
+                logs=[
+                    LogHealth(log=name, enabled=writer is not None, writable=writer is not None and writer.writable)
+                    for name, writer in self.logs.all
+                ],
+            )
+        )
+
+    def _caller(self, request: Request) -> Identity:
+        return identity.identify(request.headers, self.registry.world, dev_auth=self.dev_auth)
+
+    def _reasons(self) -> list[str]:
+        unwritable = [name for name, writer in self.logs.all if writer is not None and not writer.writable]
+        return [*self.registry.reasons_not_ready(), *(f"the {name} log cannot be written" for name in unwritable)]
+
+
+def _config(tenant: Tenant):  # noqa: ANN202 - TenantConfig
+    return tenant.snapshot.config
+
+
+async def _body(request: Request) -> bytes:
+    bodies.check_content_type(request.headers.get("content-type"))
+    return await request.body()
+
+
+def _json(answer: object, *, status: int = 200) -> Response:
+    return Response(bodies.encode(answer), status_code=status, media_type=JSON)
