@@ -42,7 +42,7 @@ def convert(spec: str, output: str, source: str) -> Rewritten:
 
 
 def pseudonymise(spec: str, output: str, salt: bytes) -> Rewritten:
-    """Outcomes or assignments with each ``user_id`` replaced by its pseudonym; the schema is seen from the first line.
+    """Outcomes or assignments with each ``user_id`` replaced by its pseudonym; the schema is seen from the first lines.
 
     InputError for a log whose user ids are pseudonyms already (64 hex digits each): hashing them again joins nothing.
     """
@@ -50,14 +50,14 @@ def pseudonymise(spec: str, output: str, salt: bytes) -> Rewritten:
         files = _checked(spec, "auto", Path(scratch))
         records = {"outcome.v1": Outcome, "assignment.v1": Assignment}
         for file in files:
-            if file.schema not in records:
+            if file.rows and file.schema not in records:
                 raise InputError(
                     "not a log with raw user ids", where=file.name, found=file.schema, expected=" or ".join(records)
                 )
         _refuse_hashed(files)
         with _sink(output) as out:
             for file in files:
-                decode = msgspec.json.Decoder(records[file.schema]).decode
+                decode = msgspec.json.Decoder(records.get(file.schema, Outcome)).decode  # an empty file has none
                 _write(file, out, lambda line, decode=decode: _hashed(decode(line), salt))
         return _account(files)
 
@@ -110,16 +110,19 @@ def _account(files: list[FileValidation]) -> Rewritten:
 
 @contextmanager
 def _sink(output: str) -> Iterator[BinaryIO]:
-    """stdout, or a file that appears whole when all is written."""
+    """stdout, or a file that appears whole when all is written; a device or a pipe is written as it is."""
     if output == "-":
         yield sys.stdout.buffer
         return
-    part = Path(f"{output}.part")
+    target = Path(output).resolve() if Path(output).is_file() else Path(output)  # a link stays a link
+    part = target if target.exists() and not target.is_file() else target.with_name(f"{target.name}.part")
     try:
         with part.open("wb") as out:
             yield out
-        part.replace(output)
+        if part != target:
+            part.replace(target)
     except OSError as error:
         raise StorageError("cannot be written", where=output, found=error.strerror or str(error)) from None
     finally:
-        part.unlink(missing_ok=True)
+        if part != target:
+            part.unlink(missing_ok=True)

@@ -23,8 +23,9 @@ from recsys.contracts.events import RECORDS
 from recsys.contracts.types import ID_PATTERN, MAX_LINE_BYTES, TIMESTAMP_PATTERN
 from recsys.eventlog.faults import findings
 
-_ONE_TIMESTAMP = TIMESTAMP_PATTERN.removeprefix("^").removesuffix("$")
-_TIMESTAMPS = re.compile(f"(?:{re.sub(r'[(](?![?])', '(?:', _ONE_TIMESTAMP)}\n)*+", re.ASCII)
+_ONE_TIMESTAMP = re.sub(r"[(](?![?])", "(?:", TIMESTAMP_PATTERN.removeprefix("^").removesuffix("$"))
+_TIMESTAMP = re.compile(_ONE_TIMESTAMP)
+_TIMESTAMPS = re.compile(f"(?:{_ONE_TIMESTAMP}\n)*+")
 _ID = re.compile(ID_PATTERN.removesuffix("$") + r"\Z")
 _BLANK_STRING = re.compile(rb'" +"')
 
@@ -76,7 +77,10 @@ class _RecordChecker:
         if not _TIMESTAMPS.fullmatch(times):
             return False
         keys = self._count_keys(block, records)
-        return block.count(b":") == keys + times.count(":") or block.count(b'":') == keys
+        if block.count(b":") == keys + times.count(":"):
+            return True
+        # There are colons in values: count those behind a quote, if no key has a blank between.
+        return block.count(b'":') == keys and not any(blank in block for blank in (b'" ', b'"\t', b'"\r'))
 
     def _count_keys(self, block: bytes, records: list[Any]) -> int:
         """How many keys the decoded records have, themselves and inside; never more than the block holds."""
@@ -99,7 +103,7 @@ class _RecordChecker:
             record = self._decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
-        if not _TIMESTAMPS.fullmatch(self._ts(record) + "\n"):
+        if not _TIMESTAMP.fullmatch(self._ts(record)):
             return False
         return all(map(_ID.match, self._all_ids(record))) and not _has_duplicate_keys(line)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -13,9 +14,14 @@ from msgspec import Struct
 
 from recsys.contracts import schema as schemas
 from recsys.contracts.types import ID_PATTERN, MAX_LINE_BYTES, TIMESTAMP_PATTERN
+from recsys.errors import InputError, nearest
 
 MAX_FAULTS_A_LINE = 50
-SHOWN_LENGTH = 40
+MAX_DIGITS = 4000  # Python converts no longer integers from text
+SHOWN_DIGITS = 25
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+_DOTTED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -48,7 +54,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 def findings(line: bytes, schema: str) -> list[Finding]:
     """All faults of ``line`` under ``schema`` (a record's name or a path to a JSON Schema); empty for a valid line."""
     if len(line) > MAX_LINE_BYTES:
-        return [_too_long(len(line))]
+        return [too_long(len(line))]
     if not line.strip():
         return [Finding(path="$", rule="blank", found="a blank line", expected="one JSON object")]
     try:
@@ -59,7 +65,8 @@ def findings(line: bytes, schema: str) -> list[Finding]:
     return _parsed(text, schema)
 
 
-def _too_long(size: int) -> Finding:
+def too_long(size: int) -> Finding:
+    """The finding for a line of ``size`` bytes, more than a line may have."""
     return Finding(
         path="$",
         rule="line-length",
@@ -67,11 +74,6 @@ def _too_long(size: int) -> Finding:
         expected=f"at most {MAX_LINE_BYTES:,} bytes",
         hint="One record a line: look for a missing newline.",
     )
-
-
-def too_long_at_least(size: int) -> Finding:
-    """The finding for a line that was not read to its end."""
-    return _too_long(size)
 
 
 def _parsed(text: str, schema: str) -> list[Finding]:
@@ -86,65 +88,99 @@ def _parsed(text: str, schema: str) -> list[Finding]:
         return dict(members)
 
     try:
-        record = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        record = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant, parse_int=_whole_number)
+        return _record_findings(record, doubled, schema)[:MAX_FAULTS_A_LINE]
+    except (json.JSONDecodeError, _NotJsonError, RecursionError) as error:
         return [_malformed(text, error)]
+
+
+def _record_findings(record: Any, doubled: list[str], schema: str) -> list[Finding]:
     found = [
         Finding(
-            path=f"$..{_shorten(key)}",
+            path=_member("$.", key).replace("$.[", "$..["),
             rule="duplicate-key",
-            found=f"the key {_shorten(key)!r} more than once in one object",
+            found="this key more than once in one object",
             expected="each key once",
         )
         for key in doubled
     ]
-    found += _schema_findings(record, schema) + _beyond_schema(record)
-    return found[:MAX_FAULTS_A_LINE]
+    beyond = _beyond_schema(record)
+    if any(finding.rule == "surrogate" for finding in beyond):  # the schema library takes Unicode only
+        record = json.loads(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace"))
+    told = {finding.path for finding in beyond}
+    return found + [finding for finding in _schema_findings(record, schema) if finding.path not in told] + beyond
+
+
+class _NotJsonError(Exception):
+    pass
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
+    raise _NotJsonError(f"{name} is not JSON")
+
+
+def _whole_number(digits: str) -> int | float:
+    return int(digits) if len(digits) < MAX_DIGITS else float(digits)
 
 
 def _malformed(text: str, error: Exception) -> Finding:
+    hint = ""
     if isinstance(error, json.JSONDecodeError):
-        at = f"{error.msg} at character {error.pos + 1}"
-        hint = "The line is cut off." if error.pos >= len(text) - 1 else ""
+        at = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
+        ended = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        hint = "The line is cut off." if ended and error.msg != "Extra data" else ""
+        if "\0" in text:
+            hint = "The line holds NUL bytes: it was being written when the machine stopped or the disk was full."
     else:
-        at, hint = str(error) or "nested too deeply", ""
+        at = "nested too deeply" if isinstance(error, RecursionError) else str(error)
     return Finding(path="$", rule="json", found=at, expected="one JSON object", hint=hint)
 
 
 def _schema_findings(record: Any, schema: str) -> list[Finding]:
+    validator, document = compiled(schema)
     try:
-        errors = list(_validator(schema).iter_errors(record))
-    except ValueError as error:  # a number that the schema library cannot hold
-        return [Finding(path="$", rule="number", found=str(error), expected="numbers that fit int64 or double")]
-    return [finding for error in errors for finding in _told(error)]
+        errors = list(validator.iter_errors(record))
+    except ValueError:  # nesting or a number that the schema library cannot hold
+        found = "values nested too deeply, or a number that is too large"
+        return [Finding(path="$", rule="json", found=found, expected="one record")]
+    return [finding for error in errors for finding in _told(error, document)]
 
 
 @cache
-def _validator(schema: str) -> Any:
+def compiled(schema: str) -> tuple[Any, Any]:
+    """The validator of a record's name or of the path of a JSON Schema, and the schema; InputError for a bad schema."""
     import jsonschema_rs
 
-    document = schemas.build(schema) if schema in schemas.TYPES else msgspec.json.decode(Path(schema).read_bytes())
-    return jsonschema_rs.validator_for(document)
+    if schema in schemas.TYPES:
+        return jsonschema_rs.validator_for(document := schemas.build(schema)), document
+    try:
+        document = msgspec.json.decode(Path(schema).read_bytes())
+        return jsonschema_rs.validator_for(document, retriever=_no_reference), document
+    except OSError as error:
+        raise InputError("cannot be read", where=schema, found=error.strerror or str(error)) from None
+    except ValueError as error:  # of either library
+        found = str(error).partition("\n")[0]
+        raise InputError("not a JSON Schema that can be used", where=schema, found=found) from None
 
 
-def _told(error: Any) -> list[Finding]:
+def _no_reference(uri: str) -> Any:
+    raise ValueError(f"{uri} stands outside of the file")
+
+
+def _told(error: Any, document: Any) -> list[Finding]:
     path = json_path(error.instance_path)
     kind = error.kind
     match kind.name:
         case "required":
-            one = Finding(path=f"{path}.{kind.property}", rule="required", found="nothing", expected="this field")
-            return [one]
+            missing = _member(path, kind.property)
+            return [Finding(path=missing, rule="required", found="nothing", expected="this field")]
         case "additionalProperties":
-            known = _known_fields(error)
+            known = _known_fields(error, document)
             return [
                 Finding(
-                    path=f"{path}.{_shorten(key)}",
+                    path=_member(path, key),
                     rule="unknown-field",
-                    found=f"the field {_shorten(key)!r}",
+                    found=f"the field {_name(key)}",
                     expected="a field of the contract",
                     hint=_nearest(key, known),
                 )
@@ -154,25 +190,30 @@ def _told(error: Any) -> list[Finding]:
             return [_pattern(path, error.instance, kind.pattern)]
         case "type":
             types = kind.types if hasattr(kind, "types") else [str(error.message).rsplit(" of type ", maxsplit=1)[-1]]
-            expected = " or ".join(str(name).strip('"') for name in types)
-            return [Finding(path=path, rule="type", found=describe(error.instance), expected=expected)]
+            names = [str(name).strip('"') for name in types]
+            found = describe(error.instance, show_number=bool({"number", "integer"} & set(names)))
+            return [Finding(path=path, rule="type", found=found, expected=" or ".join(names))]
         case "enum":
             options = ", ".join(str(option) for option in kind.options)
-            return [Finding(path=path, rule="enum", found=describe(error.instance, show=True), expected=options)]
+            return [Finding(path=path, rule="enum", found=_word(error.instance), expected=options)]
         case name:
             limit = getattr(kind, "limit", "")
-            return [
-                Finding(path=path, rule=str(name), found=describe(error.instance), expected=f"{name} {limit}".strip())
-            ]
+            found = describe(error.instance, show_number=True)
+            return [Finding(path=path, rule=str(name), found=found, expected=f"{name} {limit}".strip())]
 
 
-def _known_fields(error: Any) -> list[str]:
-    return [str(key) for key in error.instance if key not in error.kind.unexpected]
+def _known_fields(error: Any, document: Any) -> list[str]:
+    """The fields that the object may have but has not: what a misspelt name may have meant."""
+    place = document
+    try:
+        for step in error.schema_path[:-1]:
+            place = place[step]
+        return [key for key in place["properties"] if key not in error.instance]
+    except (KeyError, IndexError, TypeError):  # a schema of the user's, built in another way
+        return []
 
 
 def _nearest(key: str, known: list[str]) -> str:
-    from recsys.errors import nearest
-
     hint = nearest(key, known)
     return hint if hint.startswith("Did") else "The contract is closed: put such values into context."
 
@@ -181,64 +222,83 @@ def _pattern(path: str, value: Any, pattern: str) -> Finding:
     if pattern == TIMESTAMP_PATTERN:
         expected = "RFC 3339 with an offset, years 1970–2200, at most 6 fractional digits, as 2026-02-05T10:00:00Z"
         naive = isinstance(value, str) and not re.search(r"([Zz]|[+-]\d\d:?\d\d)$", value)
-        hint = "The time has no offset: add Z or +hh:mm." if naive else ""
-        return Finding(path=path, rule="timestamp", found=_timestamp_words(value), expected=expected, hint=hint)
+        hint = "The time has no offset: add Z or +hh:mm." if naive and _looks_like_time(value) else ""
+        found = repr(value) if _looks_like_time(value) else describe(value)
+        return Finding(path=path, rule="timestamp", found=found, expected=expected, hint=hint)
     if pattern == ID_PATTERN:
         expected = "1–512 characters, not blank, no control characters"
         return Finding(path=path, rule="identifier", found=describe(value), expected=expected)
     return Finding(path=path, rule="pattern", found=describe(value), expected=pattern)
 
 
-def _timestamp_words(value: Any) -> str:
-    # Something that looks like a time can be shown; anything else could be a person's identifier in the wrong field.
-    if isinstance(value, str) and re.fullmatch(r"[0-9TtZz:+., /-]{1,40}", value):
-        return repr(value)
-    return describe(value)
+def _looks_like_time(value: Any) -> bool:
+    """Whether it can be shown: anything else could be a person's identifier in the wrong field."""
+    return isinstance(value, str) and bool(re.fullmatch(r"\d{4}[-/.]\d\d?[-/.]\d\d?[0-9TtZz:+. -]{0,30}", value))
+
+
+def _word(value: Any) -> str:
+    """A value where one of a few words is expected: shown when it is a plain word."""
+    return repr(value) if isinstance(value, str) and re.fullmatch(r"[A-Za-z_-]{1,20}", value) else describe(value)
 
 
 def _beyond_schema(record: Any) -> list[Finding]:
-    """What the contract refuses and JSON Schema cannot: 1.0 where an integer stands, and lone surrogates."""
+    """What JSON Schema cannot refuse, or not by name: 1.0 for an integer, lone surrogates, numbers beyond a double."""
     found = []
     for path, value in _leaves(record, "$"):
         if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
             expected = "Unicode text"
             found.append(Finding(path=path, rule="surrogate", found="half of a surrogate pair", expected=expected))
-        if isinstance(value, float) and path.endswith(".rank") and value.is_integer():
+        if isinstance(value, float) and math.isinf(value):
+            expected = "a number that fits int64 or double"
+            found.append(Finding(path=path, rule="number", found="a number that is too large", expected=expected))
+        elif isinstance(value, float) and path.endswith(".rank") and value.is_integer():
             found.append(Finding(path=path, rule="type", found=f"the number {value}", expected="integer"))
     return found
 
 
 def _leaves(value: Any, path: str) -> list[tuple[str, Any]]:
     if isinstance(value, dict):
-        keys = [(f"{path}.{_shorten(key)}", key) for key in value]
-        return [leaf for below, member in value.items() for leaf in _leaves(member, f"{path}.{_shorten(below)}")] + keys
+        keys = [(_member(path, key), key) for key in value]
+        return [leaf for key, below in value.items() for leaf in _leaves(below, _member(path, key))] + keys
     if isinstance(value, list):
         return [leaf for index, member in enumerate(value) for leaf in _leaves(member, f"{path}[{index}]")]
     return [(path, value)]
 
 
 def json_path(steps: list[str | int]) -> str:
-    """``["items", 0, "rank"]`` → ``$.items[0].rank``."""
-    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{_shorten(step)}" for step in steps)
+    """``["items", 0, "rank"]`` → ``$.items[0].rank``; a key that is no plain name is told by its length."""
+    path = "$"
+    for step in steps:
+        path = f"{path}[{step}]" if isinstance(step, int) else _member(path, step)
+    return path
 
 
-def describe(value: Any, *, show: bool = False) -> str:
-    """A value by type and size; with ``show`` also itself, where no identifier can stand."""
+def _member(path: str, key: str) -> str:
+    return f"{path}.{key}" if _PLAIN_NAME.fullmatch(key) else f"{path}[{_name(key)}]"
+
+
+def _name(key: str) -> str:
+    """A key as it can be shown: what looks like no field name could be a person's identifier in the wrong place."""
+    return repr(key) if _PLAIN_NAME.fullmatch(key) or _DOTTED_NAME.fullmatch(key) else f"({len(key)} characters)"
+
+
+def describe(value: Any, *, show_number: bool = False) -> str:
+    """A value by type and size; with ``show_number`` a number itself, where no identifier is expected."""
     match value:
         case None:
             return "null"
         case bool():
             return f"the boolean {str(value).lower()}"
         case int() | float():
-            return f"the number {value}"
+            return f"the number {_digits(value)}" if show_number else "a number"
         case str():
-            return repr(_shorten(value)) if show else f"a string of {len(value)} characters"
+            return f"a string of {len(value)} characters"
         case list():
             return f"an array of {len(value)}"
         case _:
             return f"an object of {len(value)} fields"
 
 
-def _shorten(text: str) -> str:
-    safe = text.encode("utf-8", "replace").decode()
-    return safe if len(safe) <= SHOWN_LENGTH else f"{safe[:SHOWN_LENGTH]}…"
+def _digits(value: float) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_DIGITS else f"{text[:SHOWN_DIGITS]}… ({len(text)} digits)"

@@ -10,7 +10,12 @@ from recsys.eventlog.validation import FileValidation
 
 
 def write(files: Sequence[FileValidation], target: Path) -> int:
-    """Write the bad lines of ``files`` to ``target``, byte for byte, in order; returns how many there are."""
+    """Write the bad lines of ``files`` to ``target``, byte for byte, in order; returns how many there are.
+
+    StorageError where it cannot be written, or is one of the files themselves.
+    """
+    if target.exists() and any(target.samefile(file.plain) or _is_named(target, file.name) for file in files):
+        raise StorageError("the bad lines would overwrite the log", where=str(target), hint="Name another file.")
     try:
         with target.open("wb") as out:
             for file in files:
@@ -22,6 +27,10 @@ def write(files: Sequence[FileValidation], target: Path) -> int:
         found = error.strerror or str(error)
         raise StorageError("the bad lines cannot be set aside", where=str(target), found=found) from None
     return sum(file.invalid for file in files)
+
+
+def _is_named(target: Path, name: str) -> bool:
+    return Path(name).exists() and target.samefile(name)
 
 
 def _copy_line(source, out, length: int) -> None:  # noqa: ANN001 - binary files

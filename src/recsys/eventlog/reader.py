@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import glob
 import gzip
-import shutil
 import sys
 import zlib
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import zstandard
 
@@ -15,6 +15,12 @@ from recsys.errors import InputError
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 STDIN = "-"
+CHUNK_BYTES = 1 << 20
+COMPRESSED_BYTES = 1 << 14  # of text that compresses 50 to 1, this becomes a megabyte
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 def expand(spec: str) -> list[Path]:
@@ -24,6 +30,13 @@ def expand(spec: str) -> list[Path]:
     """
     if spec == STDIN:
         return [Path(STDIN)]
+    try:
+        return _expand(spec)
+    except OSError as error:
+        raise InputError("cannot be read", where=spec, found=error.strerror or str(error)) from None
+
+
+def _expand(spec: str) -> list[Path]:
     path = Path(spec)
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.name.endswith(SUFFIXES) and file.is_file())
@@ -41,38 +54,70 @@ def expand(spec: str) -> list[Path]:
 
 
 def localize(path: Path, scratch: Path) -> Path:
-    """A plain, seekable file with the content of ``path``: itself, or a copy in ``scratch`` of stdin, gz or zst.
+    """A plain, seekable file with the content of ``path``: itself, or a copy in ``scratch`` of stdin, a pipe, gz, zst.
 
     InputError where a compressed file is truncated or is none.
     """
-    if str(path) == STDIN:
-        target = scratch / "stdin.jsonl"
-        with target.open("wb") as out:
-            shutil.copyfileobj(sys.stdin.buffer, out, 1 << 20)
-        return target
-    if path.suffix not in {".gz", ".zst"}:
-        _check_readable(path)
-        return path
     target = scratch / f"{len(list(scratch.iterdir()))}-{path.stem}"
     try:
-        with _decompressed(path) as source, target.open("wb") as out:
-            shutil.copyfileobj(source, out, 1 << 20)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
-        whole = f"{target.stat().st_size:,} bytes could be read" if target.exists() else "nothing could be read"
-        hint = "The file is cut off or damaged: copy it again, or decompress what is whole with gzip or zstd first."
-        raise InputError(f"cannot be decompressed: {error}", where=str(path), found=whole, hint=hint) from None
+        if str(path) == STDIN:
+            return _copy_of_stdin(scratch)
+        with path.open("rb") as source:
+            if path.suffix == ".gz":
+                _unpack(path, gzip.GzipFile(fileobj=source), target)
+            elif path.suffix == ".zst":
+                _unpack(path, _ZstdFrames(source), target)
+            elif not path.is_file():  # a named pipe, or what the shell makes of <(command)
+                _copy(source, target)
+            else:
+                return path
+    except OSError as error:
+        raise InputError("cannot be read", where=str(path), found=error.strerror or str(error)) from None
     return target
 
 
-def _decompressed(path: Path):  # noqa: ANN202 - two libraries, one protocol: a binary stream
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")
-    return zstandard.open(path, "rb")
+def _copy_of_stdin(scratch: Path) -> Path:
+    target = scratch / "stdin.jsonl"
+    if target.exists():
+        raise InputError("standard input can be read once", where=STDIN, hint="Give one of the logs as a file.")
+    _copy(sys.stdin.buffer, target)
+    return target
 
 
-def _check_readable(path: Path) -> None:
+def _copy(source: _Readable, target: Path) -> None:
+    with target.open("wb") as out:
+        while chunk := source.read(CHUNK_BYTES):
+            out.write(chunk)
+
+
+def _unpack(path: Path, source: _Readable, target: Path) -> None:
     try:
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise InputError("cannot be read", where=str(path), found=error.strerror or str(error)) from None
+        _copy(source, target)
+    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        whole = f"{target.stat().st_size:,} bytes could be read"
+        hint = "The file is cut off or damaged: copy it again, or decompress what is whole with gzip or zstd first."
+        raise InputError(f"cannot be decompressed: {error}", where=str(path), found=whole, hint=hint) from None
+
+
+class _ZstdFrames:
+    """The content of all frames of a zstd file. The library's own reader takes a frame that is cut off for its end."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._begun = False
+        self._rest = b""
+
+    def read(self, _size: int) -> bytes:
+        """Some of the content, b"" at its end; EOFError where the last frame is cut off."""
+        while data := self._rest or self._source.read(COMPRESSED_BYTES):
+            self._begun = True
+            content = self._frame.decompress(data)
+            self._rest = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame, self._begun = zstandard.ZstdDecompressor().decompressobj(), False
+            if content:
+                return content
+        if self._begun:
+            raise EOFError("the file ends before its last frame does")
+        return b""

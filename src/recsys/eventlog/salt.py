@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from recsys.errors import ConfigError, StorageError
@@ -40,22 +41,30 @@ def _refuse_weak(value: str | None) -> None:
 
 
 def _kept(path: Path) -> bytes:
-    """The content of ``path``; two processes that start together end up with one salt."""
+    """The content of ``path``; processes that start together end up with one salt."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        own = path.with_name(f".{path.name}.{os.getpid()}")
-        fd = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "w") as file:
-            file.write(secrets.token_hex(32))
-        try:
-            os.link(own, path)  # fails where another process was first: then its salt counts
-        except FileExistsError:
-            pass
-        finally:
-            own.unlink()
-        return path.read_bytes().strip()
+        if not path.exists():
+            _make(path)
+        salt = path.read_bytes().strip()
     except OSError as error:
         hint = f"Set {VARIABLE}, or name a writable folder with RECSYS_DATA_DIR."
         raise StorageError(
             "the development salt cannot be kept", where=str(path), found=str(error), hint=hint
         ) from None
+    if not salt:
+        hint = f"Restore it, or remove it for a new one: pseudonyms then change. Or set {VARIABLE}."
+        raise StorageError("the development salt is empty", where=str(path), hint=hint)
+    return salt
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        fd = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write(secrets.token_hex(32))
+        with suppress(FileExistsError):  # another process was first: then its salt counts
+            path.hardlink_to(own)
+    finally:
+        own.unlink(missing_ok=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,12 +20,14 @@ from recsys.contracts.events import RECORDS
 from recsys.contracts.types import MAX_LINE_BYTES
 from recsys.errors import InputError, nearest
 from recsys.eventlog.checks import checker, recognise
-from recsys.eventlog.faults import Fault, findings, too_long_at_least
+from recsys.eventlog.faults import Fault, compiled, findings, too_long
 from recsys.eventlog.reader import localize
 
+ALONE_BYTES = 8 << 20
 BLOCK_BYTES = 1 << 18  # small enough that a block and its records stay in the cache of a core
 RANGE_BYTES = 32 << 20
 KEPT_FAULTS = 1000
+LOOKED_AT_LINES = 20
 AUTO = "auto"
 
 Progress = Callable[[int, int], None]
@@ -64,6 +68,7 @@ class _Range(Struct, frozen=True):
     schema: str
     start: int
     end: int
+    max_faults: int
 
 
 class _RangeResult(Struct):
@@ -85,7 +90,7 @@ def validate(
 ) -> list[FileValidation]:
     """Check every line of every file; compressed files are unpacked into ``scratch`` first.
 
-    ``schema`` is a record's name, ``auto`` (by each file's first line), or the path of a JSON Schema. With ``hashes``
+    ``schema`` is a record's name, ``auto`` (by each file's first lines), or the path of a JSON Schema. With ``hashes``
     the SHA-256 of each (decompressed) file is taken as well. InputError where a file cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="recsys-") as folder:
@@ -103,24 +108,34 @@ def validate(
 def _schema_of(plain: Path, path: Path, schema: str) -> str:
     known = [*RECORDS, AUTO]
     if schema == AUTO:
-        with plain.open("rb") as file:
-            seen = recognise(file.readline(MAX_LINE_BYTES))
-        if seen is None:
-            hint = "Name the schema with --schema."
-            raise InputError("the first line looks like no record that is known", where=str(path), hint=hint)
-        return seen
+        return _recognised(plain, path)
     if schema in RECORDS:
         return schema
     if schema.endswith(".json") and Path(schema).is_file():
+        compiled(schema)
         return schema
     raise InputError("no such schema", where=schema, expected=", ".join(known), hint=nearest(schema, known))
+
+
+def _recognised(plain: Path, path: Path) -> str:
+    """The schema that the first recognisable line has; ``auto`` for an empty file, which is of any schema."""
+    with plain.open("rb") as file:
+        lines = list(islice(iter(lambda: file.readline(MAX_LINE_BYTES), b""), LOOKED_AT_LINES))
+    if seen := next(filter(None, map(recognise, lines)), None):
+        return seen
+    if not lines:
+        return AUTO
+    known = ", ".join(RECORDS)
+    raise InputError("no line at its beginning looks like a record that is known", where=str(path), expected=known)
 
 
 def _run(
     files: list[FileValidation], max_faults: int, workers: int, hashes: bool, on_progress: Progress | None
 ) -> None:
     total = sum(file.bytes for file in files)
-    pieces = [(number, piece) for number, file in enumerate(files) for piece in _ranges(file)]
+    pieces = [(number, piece) for number, file in enumerate(files) for piece in _ranges(file, max_faults)]
+    if total <= ALONE_BYTES:
+        workers = 1  # done before other processes have started
     results: dict[tuple[int, int], _RangeResult] = {}
     done = 0
     for number, piece, result in _map(pieces, workers):
@@ -142,16 +157,25 @@ def _map(pieces: list[tuple[int, _Range]], workers: int) -> Iterator[tuple[int, 
         for number, piece in pieces:
             yield number, piece, _check_range(piece)
         return
-    # A worker holds one block of records, freed by reference counts: the cycle collector would only look on.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=gc.disable) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
+    try:
         waiting = {pool.submit(_check_range, piece): (number, piece) for number, piece in pieces}
         for future in as_completed(waiting):
             yield *waiting[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupt does not wait for the rest of the file
 
 
-def _ranges(file: FileValidation) -> list[_Range]:
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells the person, and ends its workers
+    # A worker holds one block of records, freed by reference counts: the cycle collector would only look on.
+    gc.disable()
+
+
+def _ranges(file: FileValidation, max_faults: int) -> list[_Range]:
     starts = range(0, file.bytes, RANGE_BYTES)
-    return [_Range(str(file.plain), file.schema, at, min(at + RANGE_BYTES, file.bytes)) for at in starts]
+    path, schema = str(file.plain), file.schema
+    return [_Range(path, schema, at, min(at + RANGE_BYTES, file.bytes), max_faults) for at in starts]
 
 
 def _add(file: FileValidation, result: _RangeResult, max_faults: int) -> None:
@@ -193,7 +217,7 @@ def _note(piece: _Range, offset: int, line: bytes, result: _RangeResult, number:
     found = findings(line, piece.schema)
     for finding in found:
         result.rules[finding.rule] += 1
-        if len(result.faults) < KEPT_FAULTS:
+        if len(result.faults) < piece.max_faults:
             result.faults.append(
                 Fault(
                     file=piece.path, line=number, byte_offset=offset, path=finding.path, rule=finding.rule,
@@ -207,7 +231,7 @@ def _note_long_line(piece: _Range, offset: int, result: _RangeResult) -> None:
     length = _length_of_line(piece.path, offset)
     result.rows += 1
     result.bad.append(BadLine(offset, length, result.rows))
-    finding = too_long_at_least(length)
+    finding = too_long(length)
     result.rules[finding.rule] += 1
     result.faults.append(
         Fault(
@@ -261,8 +285,9 @@ def _cut(rest: bytes, chunk: bytes, limit: int) -> tuple[bytes, bytes]:
     if len(rest) + len(chunk) > limit:  # the last block of the range: it ends with the line that begins before limit
         data = rest + chunk
         newline = data.find(b"\n", max(limit - 1, 0))
-        end = newline + 1
-        return data[:end], data[end:]
+        if newline < 0:  # that line is not whole yet: the lines before it go first
+            newline = data.rfind(b"\n")
+        return data[: newline + 1], data[newline + 1 :]
     end = chunk.rfind(b"\n") + 1
     if not end:
         return b"", rest + chunk

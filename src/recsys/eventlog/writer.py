@@ -8,6 +8,7 @@ a file of its own for each UTC day. ``append`` returns when the line is in the f
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import queue
@@ -121,9 +122,13 @@ class LogWriter:
             self._committer.close()
             self._committer = None
         with self._lock:
-            if self._fd is not None:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._fd is not None:
+            with contextlib.suppress(OSError):  # the number is free again in any case
                 self._files.close(self._fd)
-                self._fd = None
+            self._fd = None
 
     def _append_all(self, lines: list[bytes]) -> None:
         data = b"\n".join(lines) + b"\n"
@@ -133,18 +138,19 @@ class LogWriter:
                 self._write(data)
                 if self._settings.fsync and self._fd is not None:
                     self._files.fdatasync(self._fd)
-            except (OSError, StorageError) as error:
+            except StorageError:
                 self._failed = True
-                raise error if isinstance(error, StorageError) else self._failure(error) from error
+                raise
+            except OSError as error:
+                self._failed = True
+                self._drop()  # the next line opens the log anew, which cuts what may be left of these
+                raise self._failure(error) from error
             self._failed = False
 
     def _follow(self) -> None:
         """Go to the new day's file, or to the new file where another process renamed or removed ours."""
-        if self._fd is None:
+        if self._fd is None or (self._folder and self._clock().date() != self._day):
             self._reopen()
-        elif self._folder:
-            if self._clock().date() != self._day:
-                self._reopen()
         elif (now := time.monotonic()) - self._looked >= LOOK_FOR_RENAME_S:
             self._looked = now
             if not self._still_ours():
@@ -159,9 +165,7 @@ class LogWriter:
         return (there.st_ino, there.st_dev) == (ours.st_ino, ours.st_dev)
 
     def _reopen(self) -> None:
-        if self._fd is not None:
-            self._files.close(self._fd)
-            self._fd = None
+        self._drop()
         try:
             if self._folder:
                 self._enter_day()
@@ -171,6 +175,7 @@ class LogWriter:
             self._fd = fd
             self._cut_torn_tail(fd)
         except OSError as error:
+            self._drop()  # no line may follow a torn one
             raise self._failure(error) from error
 
     def _enter_day(self) -> None:
@@ -276,7 +281,8 @@ class _Committer:
         for _, done in batch:
             by_loop.setdefault(done.get_loop(), []).append(done)
         for loop, waiters in by_loop.items():
-            loop.call_soon_threadsafe(_resolve, waiters, failure)
+            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_resolve, waiters, failure)
 
 
 def _resolve(waiters: list[asyncio.Future[None]], failure: Exception | None) -> None:
