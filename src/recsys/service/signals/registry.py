@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from recsys.errors import RecsysError
 from recsys.service.signals.data import TenantData
 from recsys.service.signals.snapshot import Snapshot, build
 
@@ -57,7 +56,7 @@ class Registry:
             try:
                 snapshots[tenant] = self._build(load(tenant))
                 loaded.append(tenant)
-            except (RecsysError, ValueError, LookupError, OSError, MemoryError) as error:
+            except Exception as error:  # whatever one tenant's data does, the others are served
                 failed[tenant] = error
         self._snapshots = snapshots
         self._missing = frozenset(revisions.keys() - snapshots.keys())

@@ -1,0 +1,102 @@
+"""Ordering, similarity, popularity and the answers that are kept."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.ranking.candidates import Catalogue
+from recsys.ranking.interactions import Interactions, Similarity, Window, popularity, recent_items
+from recsys.ranking.kept import Kept
+from recsys.ranking.scoring import Weights, blend, top
+
+
+@given(st.lists(st.integers(0, 5), max_size=60), st.integers(1, 70))
+def test_top_is_the_head_of_a_stable_sort(values, k):
+    """Greatest first, the lower index first among equals, for every k."""
+    expected = sorted(range(len(values)), key=lambda index: (-values[index], index))[:k]
+    assert top(np.array(values, dtype=np.float64), k).tolist() == expected
+
+
+def test_the_last_bits_of_a_sum_do_not_decide():
+    """0.1 + 0.2 and 0.3 are one score, so that item_id orders them."""
+    pop = np.array([0.3, 0.1 + 0.2, 1.0])
+    scores = blend(Weights(pop=1.0, cooc=0.0), pop, None, np.arange(3))
+    assert scores.steps[0] == scores.steps[1] == 300_000_000_000
+    assert top(scores.steps, 2).tolist() == [2, 0]
+
+
+def interactions(rows, users=3, items=4):
+    columns = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return Interactions(users, items, columns[:, 0].astype(np.int32), columns[:, 1].astype(np.int32), columns[:, 2])
+
+
+def test_popularity_halves_with_every_half_life():
+    """An event one half-life old counts half, two half-lives a quarter."""
+    events = interactions([(0, 0, 0), (0, 1, 10), (0, 2, 20), (1, 2, 20)])
+    assert popularity(events, 4, half_life_us=10).tolist() == [0.25, 0.5, 2.0, 0.0]
+    assert popularity(events, 2, half_life_us=10).tolist() == [0.5, 1.0, 0.0, 0.0]
+    assert popularity(events, 0, half_life_us=10) is None
+
+
+def test_similarity_is_the_cosine_between_sets_of_users():
+    """Two users touched both 0 and 1, item 0 has three users, item 1 two: 2 / √6; repeats change nothing."""
+    events = interactions([(0, 0, 1), (0, 1, 2), (0, 1, 3), (1, 0, 4), (1, 1, 5), (2, 0, 6), (2, 3, 7)])
+    total = np.zeros(4)
+    Window(events, 0, 7).similarity(0).add_to(total)
+    assert total == pytest.approx([0, 2 / 6**0.5, 0, 1 / 3**0.5])
+    total = np.zeros(4)
+    Window(events, 2, 5).similarity(0).add_to(total)
+    assert total == pytest.approx([0, 1 / 2**0.5, 0, 0])
+
+
+def test_recent_items_are_the_last_ones_each_once():
+    """The newest first; an item touched again counts where it was touched last; outside the window nothing does."""
+    events = interactions([(0, 0, 1), (0, 1, 2), (1, 3, 3), (0, 2, 4), (0, 0, 5), (0, 3, 6)])
+    assert recent_items(events, 0, 0, 6, count=10) == [3, 0, 2, 1]
+    assert recent_items(events, 0, 0, 6, count=2) == [3, 0]
+    assert recent_items(events, 0, 1, 4, count=10) == [2, 1]
+    assert recent_items(events, 2, 0, 6, count=10) == []
+
+
+@given(st.sets(st.integers(0, 9)))
+def test_both_forms_of_similarity_add_the_same(others):
+    """Sparse or dense, the smaller of the two is kept and adds the same values."""
+    where = np.array(sorted(others), dtype=np.int32)
+    similarity = Similarity.of(where, where + 1.0, 10)
+    total = np.ones(10)
+    similarity.add_to(total)
+    assert total.tolist() == [1 + (item + 1.0 if item in others else 0) for item in range(10)]
+    assert similarity.bytes == min(12 * len(where), 80)
+
+
+def test_kept_answers_are_bounded_and_the_last_used_stay():
+    """The one used longest ago goes first; each is made once while it is kept."""
+    made = []
+    kept = Kept(room=10, size=len)
+
+    def ask(key, size):
+        return kept.get(key, lambda: made.append(key) or "x" * size)
+
+    ask("a", 4), ask("b", 4), ask("a", 4), ask("c", 4)
+    assert made == ["a", "b", "c"]
+    assert (len(kept), kept.used) == (2, 8)
+    ask("a", 4), ask("b", 4)
+    assert made == ["a", "b", "c", "b"]
+    ask("big", 99)
+    assert (len(kept), kept.used) == (1, 99)
+
+
+def test_an_answer_may_be_none():
+    """None is an answer, not an absence of one."""
+    made = []
+    kept = Kept(room=2)
+    assert [kept.get(1, lambda: made.append(1)) for _ in range(3)] == [None, None, None]
+    assert made == [1]
+
+
+@pytest.mark.parametrize("item_ids", [["b", "a"], ["a", "a"]])
+def test_a_catalogue_is_ordered_and_distinct(item_ids):
+    """Positions stand for ids in ties, so an unordered catalogue is refused."""
+    with pytest.raises(ValueError, match="ascending"):
+        Catalogue(item_ids, [(), ()])
