@@ -11,11 +11,20 @@ from recsys.ranking.kept import Kept
 from recsys.ranking.scoring import Weights, blend, top
 
 
-@given(st.lists(st.integers(0, 5), max_size=60), st.integers(1, 70))
+@given(st.lists(st.integers(0, 5) | st.integers(0, 500), max_size=120), st.integers(1, 130) | st.integers(1, 3))
 def test_top_is_the_head_of_a_stable_sort(values, k):
     """Greatest first, the lower index first among equals, for every k."""
     expected = sorted(range(len(values)), key=lambda index: (-values[index], index))[:k]
     assert top(np.array(values, dtype=np.float64), k).tolist() == expected
+
+
+@pytest.mark.parametrize("values", [2, 50, 10**6])
+def test_top_of_many_is_the_head_of_a_stable_sort(values):
+    """The same where most values need not be sorted at all, with many equals and with few."""
+    steps = np.random.default_rng(values).integers(0, values, 5003).astype(np.float64)
+    order = np.lexsort((np.arange(5003), -steps))
+    for k in (1, 2, 20, 200, 312, 313, 5002, 5003, 6000):
+        assert top(steps, k).tolist() == order[:k].tolist()
 
 
 def test_the_last_bits_of_a_sum_do_not_decide():
@@ -57,6 +66,9 @@ def test_recent_items_are_the_last_ones_each_once():
     assert recent_items(events, 0, 0, 6, count=2) == [3, 0]
     assert recent_items(events, 0, 1, 4, count=10) == [2, 1]
     assert recent_items(events, 2, 0, 6, count=10) == []
+    long = interactions([(0, 0, 1), *[(0, 1, 2)] * 100, (0, 2, 3), *[(0, 3, 4)] * 100])
+    assert recent_items(long, 0, 0, 202, count=4) == [3, 2, 1, 0]
+    assert recent_items(long, 0, 1, 202, count=4) == [3, 2, 1]
 
 
 @given(st.sets(st.integers(0, 9)))

@@ -157,4 +157,4 @@ def test_a_registry_builds_with_its_parameters():
     data = tenant_data(ITEMS, EVENTS)
     assert snapshot.content_hash == build(data, half_life_days=1, covis_window_days=2).content_hash
     assert (snapshot.knows("a"), snapshot.knows("zz")) == (True, False)
-    assert [item.item_id for item in snapshot.rank(QUERY).items] == ["b", "a"]
+    assert [item.item_id for item in snapshot.rank(QUERY).items] == ["a", "b"]

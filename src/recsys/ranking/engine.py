@@ -102,21 +102,21 @@ def rank(signals: Signals, query: Query) -> Ranking:
     return Ranking(items, counts, warnings)
 
 
-def _cut(signals: Signals, query: Query, positions: Positions, scores: Scores) -> tuple[list[int], int]:
+def _cut(signals: Signals, query: Query, positions: Positions, scores: Scores) -> tuple[Positions, int]:
     """Indices into ``positions`` of the list, in order; and how many ``max_per_tag`` passed over on the way."""
     if not query.max_per_tag:
-        return top(scores.steps, query.k).tolist(), 0
+        return top(scores.steps, query.k), 0
     caps = TagCaps.of(query.max_per_tag)
     count = query.k
     while True:
         ordered = top(scores.steps, count)
         kept, passed = caps.keep(signals.catalogue, positions[ordered].tolist(), query.k)
         if len(kept) == query.k or count >= len(positions):
-            return np.searchsorted(positions, kept).tolist(), passed
+            return np.searchsorted(positions, kept), passed
         count *= _WIDEN
 
 
-def _ranked(signals: Signals, query: Query, positions: Positions, scores: Scores, places: list[int]) -> list[Ranked]:
+def _ranked(signals: Signals, query: Query, positions: Positions, scores: Scores, places: Positions) -> list[Ranked]:
     ids = signals.catalogue.item_ids
     values = (scores.steps[places] / STEPS).tolist()
     where: list[int] = positions[places].tolist()
@@ -124,7 +124,7 @@ def _ranked(signals: Signals, query: Query, positions: Positions, scores: Scores
         return [Ranked(ids[position], value) for position, value in zip(where, values, strict=True)]
     return [
         Ranked(ids[position], value, _reasons(scores, place))
-        for position, value, place in zip(where, values, places, strict=True)
+        for position, value, place in zip(where, values, places.tolist(), strict=True)
     ]
 
 

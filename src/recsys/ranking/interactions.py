@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 Ints: TypeAlias = npt.NDArray[np.int32]
 Floats: TypeAlias = npt.NDArray[np.float64]
+_READ_AT_ONCE = 32
+"""Events of a history read at once: most histories end within the first few, some have hundreds of thousands."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,13 +117,13 @@ def popularity(events: Interactions, high: int, half_life_us: float) -> Floats |
 def recent_items(events: Interactions, user: int, low: int, high: int, count: int) -> list[int]:
     """The last ``count`` distinct items of ``user`` within the events ``[low, high)``, the most recent first."""
     mine = events.by_user.of(user)
-    mine = mine[np.searchsorted(mine, low) : np.searchsorted(mine, high)]
+    first, end = np.searchsorted(mine, np.array([low, high], dtype=mine.dtype)).tolist()
     recent: dict[int, None] = {}
-    for item in events.item[mine[::-1]].tolist():
-        recent[item] = None
-        if len(recent) == count:
-            break
-    return list(recent)
+    while end > first and len(recent) < count:
+        start = max(first, end - _READ_AT_ONCE)
+        recent.update(dict.fromkeys(events.item[mine[start:end][::-1]].tolist()))
+        end = start
+    return list(recent)[:count]
 
 
 @dataclass(frozen=True, eq=False)
