@@ -34,8 +34,7 @@ def evaluate(joined: Joined, metrics: Sequence[Metric], *, catalogue: bool) -> t
             result = MetricResult(metric=name, slice_key=key, slice_value=value, estimate=estimate)
             by_metric.setdefault((key, value, name.split("|")[0]), []).append(result)
 
-    for key, column in columns:
-        _add_scores(joined, metrics, key, column, add)
+    _add_scores(joined, metrics, columns, add)
     _add_spreads(joined, metrics, columns, catalogue, add)
     for metric in metrics:
         if isinstance(metric, IntraListDiversity):
@@ -62,16 +61,17 @@ def _slices_to_report(joined: Joined) -> tuple[dict[str, list[str]], list[str]]:
     return kept, warnings
 
 
-def _add_scores(joined: Joined, metrics: Sequence[Metric], key: str, column: str | None, add) -> None:  # noqa: ANN001
+def _add_scores(joined: Joined, metrics: Sequence[Metric], columns, add) -> None:  # noqa: ANN001
     scored = [metric for metric in metrics if isinstance(metric, Scored)]
     if not scored:
         return
-    if column is None:
-        reducing.score(joined.connection, scored)
-    for value, moments in reducing.score_moments(joined.connection, scored, column).items():
-        for metric, both in zip(scored, moments, strict=True):
-            add(str(metric), key, value, mean(both.overall, metric))
-            add(f"{metric}|responded", key, value, mean(both.responded, metric))
+    reducing.score(joined.connection, scored)
+    reducing.sum_by_user(joined.connection, len(scored), [column for _, column in columns if column])
+    for key, column in columns:
+        for value, moments in reducing.score_moments(joined.connection, len(scored), column).items():
+            for metric, both in zip(scored, moments, strict=True):
+                add(str(metric), key, value, mean(both.overall, metric))
+                add(f"{metric}|responded", key, value, mean(both.responded, metric))
 
 
 def mean(moments: Moments, metric: Scored | IntraListDiversity) -> Estimate:

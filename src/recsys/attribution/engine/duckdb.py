@@ -24,18 +24,19 @@ ITEM = "STRUCT(item_id VARCHAR, rank INTEGER, propensity DOUBLE, logging_propens
 COLUMNS: dict[str, dict[str, str]] = {
     "exposures": {
         "request_id": "VARCHAR", "user_id": "VARCHAR", "ts": "VARCHAR", "items": f"{ITEM}[]",
-        "context": "MAP(VARCHAR, VARCHAR)", "latency_ms": "DOUBLE", "error": "BOOLEAN",
+        "latency_ms": "DOUBLE", "error": "BOOLEAN",
     },
     "outcomes": {
         "request_id": "VARCHAR", "user_id": "VARCHAR", "item_id": "VARCHAR", "event_type": "VARCHAR", "ts": "VARCHAR",
-        "value": "DOUBLE", "event_id": "VARCHAR", "context": "MAP(VARCHAR, VARCHAR)",
+        "value": "DOUBLE", "event_id": "VARCHAR",
     },
     "assignments": {
         "experiment_id": "VARCHAR", "variant": "VARCHAR", "request_id": "VARCHAR", "user_id": "VARCHAR",
-        "ts": "VARCHAR", "context": "MAP(VARCHAR, VARCHAR)",
+        "ts": "VARCHAR",
     },
 }  # fmt: skip
-"""The typed columns of each log. Fields that no relation reads are left in the file."""
+"""The typed columns of each log beside ``context``. Fields that no relation reads are left in the file."""
+ANONYMOUS = "anonymous"
 
 _EXPOSURES = """
 CREATE TABLE staged_exposures AS
@@ -49,7 +50,7 @@ WITH lists AS (
 judged AS (
     SELECT
         *,
-        ranks = range(1, len(items) + 1)::INTEGER[] AND list_unique(item_ids) = len(items) AS usual
+        ranks = range(1, len(items) + 1)::INTEGER[] AND len(first_places(item_ids)) = len(items) AS usual
     FROM lists
 ),
 sorted AS (
@@ -66,7 +67,7 @@ closed AS (
         *,
         CASE
             WHEN usual THEN item_ids
-            ELSE list_distinct_in_order(list_transform(pairs, lambda x: x.item_id))
+            ELSE first_places(list_transform(pairs, lambda x: x.item_id))
         END AS shown
     FROM sorted
 )
@@ -81,11 +82,7 @@ SELECT
     NOT usual AND list_unique(ranks) < len(ranks) AS repeated_rank,
     len(shown) < len(items) AS repeated_item,
     NOT usual AND list_unique(ranks) < coalesce(list_max(ranks), 0) AS rank_gap,
-    coalesce(
-        list_min(list_transform(items, lambda x: x.propensity)) = 0
-        OR list_min(list_transform(items, lambda x: x.logging_propensity)) = 0,
-        FALSE
-    ) AS zero_propensity,
+    len(list_filter(items, lambda x: x.propensity = 0 OR x.logging_propensity = 0)) > 0 AS zero_propensity,
     latency_ms,
     coalesce(error, FALSE) AS error,
     coalesce(context['anonymous'] = 'true', FALSE) AS anonymous,
@@ -119,9 +116,7 @@ def connect(scratch: Path, *, memory_limit: str = DEFAULT_MEMORY, threads: int |
     connection.execute(f"SET temp_directory = {quoted(str(scratch))}")
     if threads is not None:
         connection.execute(f"SET threads = {int(threads)}")
-    connection.execute(
-        "CREATE TEMP MACRO list_distinct_in_order(l) AS list_filter(l, lambda x, i: list_position(l, x) = i)"
-    )
+    connection.execute("CREATE TEMP MACRO first_places(l) AS list_filter(l, lambda x, i: list_position(l, x) = i)")
     return connection
 
 
@@ -140,15 +135,15 @@ def stage(
 ) -> None:
     """Make the staged tables and the policy's one row."""
     slices = slice_columns(slice_keys)
-    connection.execute(_EXPOSURES.format(source=_source("exposures", exposures), slices=slices))
-    connection.execute(_OUTCOMES.format(source=_source("outcomes", outcomes), slices=slices))
+    connection.execute(_EXPOSURES.format(source=_source("exposures", exposures, slice_keys), slices=slices))
+    connection.execute(_OUTCOMES.format(source=_source("outcomes", outcomes, slice_keys), slices=slices))
     if assignments is None:
         nothing = ", ".join(f"NULL::VARCHAR AS slice_{n}" for n in range(1, MAX_SLICE_KEYS + 1))
         connection.execute(f"CREATE TABLE staged_assignments AS SELECT NULL::VARCHAR AS request_id, {nothing} LIMIT 0")
     else:
         own = {"experiment_id": "experiment_id", "experiment_variant": "variant"}
         slices = slice_columns(slice_keys, own)
-        connection.execute(_ASSIGNMENTS.format(source=_source("assignments", assignments), slices=slices))
+        connection.execute(_ASSIGNMENTS.format(source=_source("assignments", assignments, slice_keys), slices=slices))
     _stage_policy(connection, policy)
 
 
@@ -176,17 +171,27 @@ def slice_columns(keys: Sequence[str], own: dict[str, str] | None = None) -> str
     return ",\n    ".join(columns)
 
 
-def _source(role: str, accepted: Accepted) -> str:
+def _source(role: str, accepted: Accepted, slice_keys: Sequence[str]) -> str:
     """A query with the typed columns of the log, and ``ts_us``: microseconds since 1970 (UTC)."""
     if accepted.kind == "parquet":
         return parquet.source(accepted.paths, role, only_valid=accepted.invalid > 0)
-    columns = ", ".join(f"{name}: {quoted(kind)}" for name, kind in COLUMNS[role].items())
+    kinds = {**COLUMNS[role], "context": _context_type([*slice_keys, ANONYMOUS])}
+    columns = ", ".join(f"{name}: {quoted(kind)}" for name, kind in kinds.items())
     paths = ", ".join(quoted(str(path)) for path in accepted.paths)
     return (
         "SELECT *, epoch_us(CAST(upper(ts) AS TIMESTAMPTZ)) AS ts_us FROM read_json("
         f"[{paths}], format = 'newline_delimited', columns = {{{columns}}}, "
         f"maximum_object_size = {MAX_LINE_BYTES + 1024}, compression = 'none')"
     )
+
+
+def _context_type(keys: Sequence[str]) -> str:
+    """Only the keys that are asked for are read; names that differ in case alone need a map, which is slower."""
+    distinct = list(dict.fromkeys(keys))
+    if len({key.casefold() for key in distinct}) < len(distinct):
+        return "MAP(VARCHAR, VARCHAR)"
+    fields = ", ".join('"' + key.replace('"', '""') + '" VARCHAR' for key in distinct)
+    return f"STRUCT({fields})"
 
 
 def relation(name: str) -> str:

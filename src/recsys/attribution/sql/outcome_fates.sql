@@ -84,6 +84,14 @@ assigned AS (
     GROUP BY request_id
 ),
 
+-- Few exposures have an outcome: only those are looked up
+named_exposures AS (
+    SELECT request_id, user_id, ts_us, shown, anonymous,
+        slice_1, slice_2, slice_3, slice_4, slice_5, slice_6, slice_7, slice_8
+    FROM exposures
+    WHERE NOT ambiguous AND request_id IN (SELECT request_id FROM staged_outcomes)
+),
+
 matched AS (
     SELECT
         c.request_id, c.user_id, c.item_id, c.event_type, c.ts_us, c.value, c.event_id, c.is_copy, c.differs,
@@ -102,7 +110,7 @@ matched AS (
         coalesce(e.slice_7, a.slice_7, s.slice_7, c.slice_7) AS slice_7,
         coalesce(e.slice_8, a.slice_8, s.slice_8, c.slice_8) AS slice_8
     FROM copies AS c
-    LEFT JOIN exposures AS e ON c.request_id = e.request_id AND NOT e.ambiguous
+    LEFT JOIN named_exposures AS e ON c.request_id = e.request_id
     LEFT JOIN ambiguous_requests AS a ON c.request_id = a.request_id
     LEFT JOIN assigned AS s ON c.request_id = s.request_id
 )

@@ -44,16 +44,27 @@ def score(connection: Any, metrics: Sequence[Scored]) -> None:
     )
 
 
-def score_moments(connection: Any, metrics: Sequence[Scored], column: str | None) -> dict[str, list[ScoreMoments]]:
-    """Slice value → moments of each metric, users as units. ``column`` is ``slice_n``; None is one slice, ''."""
-    per_user = "".join(f", coalesce(sum(s.y_{place}), 0) AS y_{place}" for place in range(len(metrics)))
-    sums = "".join(f", {_sums(f'y_{place}')}" for place in range(len(metrics)))
+def sum_by_user(connection: Any, count: int, columns: Sequence[str]) -> None:
+    """Make the table ``user_sums``: one row per (slices, user): exposures ``n``, those with a relevant item ``r``, and
+    the sums of the first ``count`` scores."""
+    slices = "".join(f"e.{column}, " for column in columns)
+    sums = "".join(f", coalesce(sum(s.y_{place}), 0) AS y_{place}" for place in range(count))
+    connection.execute(
+        f"CREATE OR REPLACE TABLE user_sums AS SELECT {slices}e.user_id, count(*) AS n, count(s.request_id) AS r{sums} "
+        "FROM exposures AS e LEFT JOIN scores AS s ON e.request_id = s.request_id AND NOT e.ambiguous "
+        f"GROUP BY {slices}e.user_id"
+    )
+
+
+def score_moments(connection: Any, count: int, column: str | None) -> dict[str, list[ScoreMoments]]:
+    """Slice value → moments of each score, users as units. ``column`` is ``slice_n``; None is one slice, ''."""
+    per_user = "".join(f", sum(e.y_{place}) AS y_{place}" for place in range(count))
+    sums = "".join(f", {_sums(f'y_{place}')}" for place in range(count))
     query = f"""
         WITH per_user AS (
             SELECT {_value(column)} AS slice, e.user_id,
-                count(*)::HUGEINT AS n, count(s.request_id)::HUGEINT AS r{per_user}
-            FROM exposures AS e
-            LEFT JOIN scores AS s ON e.request_id = s.request_id AND NOT e.ambiguous
+                sum(e.n)::HUGEINT AS n, sum(e.r)::HUGEINT AS r{per_user}
+            FROM user_sums AS e
             GROUP BY slice, e.user_id
         )
         SELECT slice, count(*), sum(n), sum(n * n), count(*) FILTER (WHERE r > 0), sum(r), sum(r * r){sums}
@@ -90,12 +101,16 @@ def _value(column: str | None) -> str:
 
 def count_impressions(connection: Any, cuts: Sequence[int], columns: Sequence[str]) -> None:
     """Make the table ``impressions``: one row per (slices, item), with ``n`` and ``n_k`` of ranks ≤ k."""
-    within = "".join(f", count(*) FILTER (WHERE place <= {k}) AS n_{k}" for k in cuts)
+    (longest,) = connection.execute("SELECT coalesce(max(n_items), 0) FROM exposures").fetchone()
+    within = "".join(
+        f", count(*) FILTER (WHERE place <= {k}) AS n_{k}" if k < longest else f", count(*) AS n_{k}" for k in cuts
+    )
     slices = "".join(f"{column}, " for column in columns)
+    # Numbering the ranks costs as much as the rest: only where a list is longer than a cut
+    place = ", generate_subscripts(shown, 1) AS place" if any(k < longest for k in cuts) else ""
     connection.execute(
         f"CREATE OR REPLACE TABLE impressions AS SELECT {slices}item_id, count(*) AS n{within} FROM "
-        f"(SELECT {slices}unnest(shown) AS item_id, generate_subscripts(shown, 1) AS place FROM exposures) "
-        f"GROUP BY {slices}item_id"
+        f"(SELECT {slices}unnest(shown) AS item_id{place} FROM exposures) GROUP BY {slices}item_id"
     )
 
 
