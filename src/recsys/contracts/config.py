@@ -59,7 +59,9 @@ class Weights(_Part, frozen=True, kw_only=True):
         )
 
 
-DEFAULT_WEIGHTS = Weights(pop=1.0, cooc=0.5, emb=0.0)
+DEFAULT_WEIGHTS = Weights(pop=0.3, cooc=0.7, emb=0.0)
+"""Whom a subject resembles says more than what everybody likes; without history or anchors only the latter speaks, and
+orders the list alone."""
 
 
 class Limits(_Part, frozen=True, kw_only=True):
