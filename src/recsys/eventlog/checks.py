@@ -27,7 +27,8 @@ _ONE_TIMESTAMP = re.sub(r"[(](?![?])", "(?:", TIMESTAMP_PATTERN.removeprefix("^"
 _TIMESTAMP = re.compile(_ONE_TIMESTAMP)
 _TIMESTAMPS = re.compile(f"(?:{_ONE_TIMESTAMP}\n)*+")
 _ID = re.compile(ID_PATTERN.removesuffix("$") + r"\Z")
-_BLANK_STRING = re.compile(rb'" +"')
+_BLANK_OR_SPACED_KEY = re.compile(rb'" +[":]')
+_SPACED_KEY = re.compile(rb'"[ \t\r]+:')
 
 Checker = Callable[[bytes], list[int]]
 """From a block of whole lines, without its last newline, to the positions of the bad lines."""
@@ -71,7 +72,7 @@ class _RecordChecker:
     def _block_is_valid(self, block: bytes, records: list[Any]) -> bool:
         if not block.isascii() or b"\\" in block or b"\x7f" in block or len(block) > MAX_LINE_BYTES:
             return False
-        if b" " in block and _BLANK_STRING.search(block):
+        if b" " in block and _BLANK_OR_SPACED_KEY.search(block):
             return False
         times = "\n".join(map(self._ts, records)) + "\n"
         if not _TIMESTAMPS.fullmatch(times):
@@ -79,8 +80,10 @@ class _RecordChecker:
         keys = self._count_keys(block, records)
         if block.count(b":") == keys + times.count(":"):
             return True
-        # There are colons in values: count those behind a quote, if no key has a blank between.
-        return block.count(b'":') == keys and not any(blank in block for blank in (b'" ', b'"\t', b'"\r'))
+        # There are colons in values: count those behind a quote, if no key has white space between.
+        if (b"\t" in block or b"\r" in block) and _SPACED_KEY.search(block):
+            return False
+        return block.count(b'":') == keys
 
     def _count_keys(self, block: bytes, records: list[Any]) -> int:
         """How many keys the decoded records have, themselves and inside; never more than the block holds."""
