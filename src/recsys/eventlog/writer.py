@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import queue
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -39,6 +40,23 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     def is_folder(self) -> bool:
         """Whether the log is a folder of daily files."""
         return self.path.endswith("/") or Path(self.path).is_dir()
+
+
+def check_writable(settings: LogSettings, *, log: str) -> None:
+    """Open the log for appending and close it again; StorageError names what is in the way. Nothing is written."""
+    path = Path(settings.path)
+    try:
+        if settings.is_folder:
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640))
+    except OSError as error:
+        hint = f"Check space and permissions, or {log.upper()}_LOG_PATH."
+        raise StorageError(
+            f"the {log} log cannot be written", where=str(path), found=error.strerror or str(error), hint=hint
+        ) from None
 
 
 def _utc_now() -> datetime:

@@ -25,13 +25,14 @@ REQUEST_ID = {
 
 def document() -> dict[str, Any]:
     """The document as JSON-able values (OpenAPI 3.1)."""
-    types = [kind for route in ROUTES for kind in (route.body, route.answer) if kind is not None]
+    types = [kind for route in ROUTES for kind in (*route.body, route.answer)]
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template="#/components/schemas/{name}")
     known = iter(schemas)
     problem = schemas[-1]
     paths: dict[str, Any] = {}
     for route in ROUTES:
-        body = next(known) if route.body is not None else None
+        bodies = [next(known) for _ in route.body]
+        body = {"anyOf": bodies} if len(bodies) > 1 else bodies[0] if bodies else None
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, body, next(known), problem)
     return {
         "openapi": "3.1.0",
@@ -53,7 +54,7 @@ def _operation(route: Route, body: Any, answer: Any, problem: Any) -> dict[str, 
     responses = {"200": _response("OK", answer, "application/json")}
     statuses = sorted({*route.errors, 400})
     for status in statuses:
-        is_health = route.answer is not None and route.path == "/readyz" and status == 503
+        is_health = route.path == "/readyz" and status == 503
         content = (answer, "application/json") if is_health else (problem, problems.MEDIA_TYPE)
         responses[str(status)] = _response(HTTPStatus(status).phrase, *content)
     operation: dict[str, Any] = {

@@ -13,27 +13,28 @@ JSON_ERRORS = (400, 401, 403, 404, 413, 415, 422, 500, 503)
 
 @dataclass(frozen=True)
 class Route:
-    """One operation. ``handler`` is the name of the function that serves it; ``errors`` its statuses beside 200."""
+    """One operation. ``handler`` is the name of the function that serves it, ``body`` the types that its body can have,
+    ``errors`` its statuses beside 200."""
 
     method: Literal["GET", "POST"]
     path: str
     handler: str
     summary: str
     answer: Any
-    body: Any = None
+    body: tuple[type, ...] = ()
     errors: tuple[int, ...] = ()
     public: bool = False
 
 
 ROUTES = (
     Route("POST", "/v1/recommend", "recommend", "Rank items for a subject, and log the exposure.",
-          api.RecommendResponse, api.RecommendRequest, JSON_ERRORS),
+          api.RecommendResponse, (api.RecommendRequest,), JSON_ERRORS),
     Route("POST", "/v1/recommend/validate", "validate", "Say how a request would be understood; rank and log nothing.",
-          api.ValidateResponse, api.RecommendRequest, JSON_ERRORS),
+          api.ValidateResponse, (api.RecommendRequest,), JSON_ERRORS),
     Route("POST", "/v1/similar", "similar", "Rank items like an item, and log the exposure.",
-          api.RecommendResponse, api.SimilarRequest, JSON_ERRORS),
+          api.RecommendResponse, (api.SimilarRequest,), JSON_ERRORS),
     Route("POST", "/v1/outcomes", "outcomes", "Report clicks and conversions: one, or up to 1,000.",
-          api.OutcomesResponse, api.OutcomeBatch | Outcome, JSON_ERRORS),
+          api.OutcomesResponse, (api.OutcomeBatch, Outcome), JSON_ERRORS),
     Route("GET", "/livez", "livez", "Whether the process runs.", api.Health, public=True),
     Route("GET", "/readyz", "readyz", "Whether requests can be served.", api.Health, errors=(503,), public=True),
     Route("GET", "/health/detailed", "health", "What this worker serves the caller's tenant from.",

@@ -1,0 +1,116 @@
+"""``recsys-service serve``: everything that can be wrong is found before a worker starts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from recsys.errors import StorageError
+from recsys.service.cli import database as at
+
+if TYPE_CHECKING:
+    from recsys.service.settings import Settings
+
+GRACEFUL_STOP_S = 10
+WORKER_SILENCE_S = 20
+
+
+def serve(
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+) -> None:
+    """Serve recommendations over HTTP until SIGTERM or SIGINT; settings come from the environment.
+
+    Without DATABASE_URL, outside production, an embedded PostgreSQL in RECSYS_DATA_DIR is started and stopped too.
+
+    **Examples**
+
+        EXPOSURE_LOG_PATH=logs/ OUTCOME_LOG_PATH=logs/ recsys-service serve --workers 2
+        API_ADDR=0.0.0.0:8000 ENV=production DATABASE_URL_FILE=/run/secrets/db recsys-service serve
+    """
+    from recsys.eventlog import salt
+    from recsys.eventlog.writer import check_writable
+    from recsys.service.store import database
+
+    settings = at.settings()
+    salt.load(settings.hash_salt, data_dir=settings.data_dir, production=settings.production)
+    for name, log in (
+        ("exposure", settings.exposure),
+        ("outcome", settings.outcome),
+        ("assignment", settings.assignment),
+    ):
+        found = log.writer_settings()
+        if found is not None:
+            check_writable(found, log=name)
+        elif name != "assignment":
+            sys.stderr.write(f"recsys-service: the {name} log is not enabled: set {name.upper()}_LOG_PATH\n")
+    with _bound(settings) as listening, database.database_url(settings) as url:
+        if settings.migrate_on_start:
+            database.migrate(url)
+        else:
+            database.check_schema(url)
+        if settings.database_url is None:
+            os.environ["DATABASE_URL"] = url  # how the workers learn of the embedded one
+        _run(settings, listening, workers)
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """A listening socket; StorageError where the address is taken or is none of this machine."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise StorageError(
+            "the address cannot be listened on", where=f"API_ADDR {settings.host}:{settings.port}",
+            found=error.strerror or str(error), hint="Stop the other program, or choose another address with API_ADDR.",
+        ) from None  # fmt: skip
+    listening.set_inheritable(True)
+    return listening
+
+
+def _run(settings: Settings, listening: socket.socket, workers: int) -> None:
+    """Always under uvicorn's supervisor, also for one worker: a lone server would die of its own SIGTERM."""
+    import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    config = uvicorn.Config(
+        "recsys.service.app:create",
+        factory=True,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_level=settings.log_level,
+        log_config=_logging(settings.log_level),
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_STOP_S,
+        timeout_worker_healthcheck=WORKER_SILENCE_S,
+    )
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    sys.stderr.write(f"recsys-service: serving on http://{shown}:{port} with {workers} workers\n")
+    supervisor = Multiprocess(config, sockets=[listening])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise StorageError("a worker could not start", hint="Its own words are above.")
+
+
+def _logging(level: str) -> dict[str, Any]:
+    """Plain lines on stderr."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+        "root": {"level": level.upper(), "handlers": ["stderr"]},
+        "loggers": {"uvicorn": {"level": level.upper()}},
+    }

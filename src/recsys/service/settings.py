@@ -1,0 +1,315 @@
+"""Settings of the service: environment variables, read once, checked at start.
+
+``SETTINGS`` is the whole table, from which the reference page is generated too. A value that cannot be read stops the
+start and names its variable; a name that looks like a setting and is none is warned of, with the nearest known one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from recsys.errors import ConfigError, nearest
+from recsys.eventlog.writer import LogSettings
+
+PRODUCTION = "production"
+ENVIRONMENTS = ("development", "test", "staging", PRODUCTION)
+LOG_LEVELS = ("debug", "info", "warning", "error")
+EXPOSURE_FORMATS = ("service_v1", "eval_v1")
+OWN_PREFIXES = ("EXPOSURE_", "OUTCOME_LOG_", "ASSIGNMENT_LOG_", "RECSYS_", "EXPERIMENT_")
+RETENTION_DAYS = 30
+FOREIGN = frozenset({"RECSYS_TEST_DATA", "RECSYS_TEST_REQUIRE", "RECSYS_TEST_CHROMIUM"})
+
+
+class Log(Struct, frozen=True, kw_only=True):
+    """One log: where it goes, and for how many days a folder keeps its files. ``path`` None: not enabled."""
+
+    path: str | None
+    fsync: bool
+    retention_days: int | None
+
+    def writer_settings(self) -> LogSettings | None:
+        """What the writer wants; None where the log is not enabled. A folder keeps 30 days unless told otherwise."""
+        if self.path is None:
+            return None
+        settings = LogSettings(path=self.path, fsync=self.fsync, retention_days=self.retention_days)
+        if settings.is_folder and self.retention_days is None:
+            return LogSettings(path=self.path, fsync=self.fsync, retention_days=RETENTION_DAYS)
+        return settings
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All settings, typed. ``host`` and ``port`` are ``API_ADDR``."""
+
+    host: str
+    port: int
+    env: str
+    log_level: str
+    data_dir: Path
+    database_url: str | None
+    migrate_on_start: bool
+    dev_auth: bool
+    max_body_bytes: int
+    refresh_s: float
+    exposure: Log
+    exposure_format: str
+    outcome: Log
+    assignment: Log
+    hash_salt: str | None
+    assignment_enabled: bool
+    assignment_salt: str | None
+    default_variants: tuple[str, ...]
+    half_life_days: float
+    covis_window_days: float
+
+    @property
+    def production(self) -> bool:
+        """Whether weak settings are refused."""
+        return self.env == PRODUCTION
+
+    def __repr__(self) -> str:  # secrets stay out of logs and errors
+        return f"Settings(env={self.env!r}, host={self.host!r}, port={self.port})"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One row of the table: how its text is read, its default as text, and what it means. ``secret`` is never shown."""
+
+    name: str
+    read: Callable[[str, str], Any]
+    default: str | None
+    meaning: str
+    kind: str
+    secret: bool = False
+
+
+def _fail(name: str, text: str, expected: str) -> ConfigError:
+    return ConfigError("the setting cannot be used", where=name, found=repr(text[:60]), expected=expected)
+
+
+def _text(name: str, text: str) -> str:  # noqa: ARG001 - all readers look alike
+    return text
+
+
+def _boolean(name: str, text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if text.strip().lower() not in words:
+        raise _fail(name, text, "true or false")
+    return words[text.strip().lower()]
+
+
+def _one_of(*allowed: str) -> Callable[[str, str], str]:
+    def read(name: str, text: str) -> str:
+        if text.strip().lower() not in allowed:
+            raise _fail(name, text, f"one of {', '.join(allowed)}")
+        return text.strip().lower()
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str, str], int]:
+    def read(name: str, text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise _fail(name, text, f"a whole number from {low} to {high}") from None
+        if not low <= value <= high:
+            raise _fail(name, text, f"a whole number from {low} to {high}")
+        return value
+
+    return read
+
+
+def _decimal(low: float, high: float) -> Callable[[str, str], float]:
+    def read(name: str, text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise _fail(name, text, f"a number from {low:g} to {high:g}") from None
+        if not low <= value <= high:
+            raise _fail(name, text, f"a number from {low:g} to {high:g}")
+        return value
+
+    return read
+
+
+def _address(name: str, text: str) -> tuple[str, int]:
+    host, _, port = text.strip().rpartition(":")
+    if not port.isdigit() or not 0 <= int(port) <= 65_535 or (":" in host and not host.startswith("[")):
+        raise _fail(name, text, "host:port, such as 127.0.0.1:8000 or [::1]:8000")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":8000" means every interface, as the operator wrote
+
+
+def _words(name: str, text: str) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    if len(set(words)) != len(words):
+        raise _fail(name, text, "distinct names, separated by commas")
+    return words
+
+
+def _database_url(name: str, text: str) -> str:
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ConfigError("the setting cannot be used", where=name, expected="postgresql://user:password@host/database")
+    return text
+
+
+def _log_rows(log: str) -> tuple[Variable, ...]:
+    upper = f"{log.upper()}_LOG_"
+    return (
+        Variable(f"{upper}ENABLED", _boolean, None,
+                 f"Whether the {log} log is written; true when a path is set.", "boolean"),
+        Variable(f"{upper}PATH", _text, None, "A file; or a folder, when it exists as one or ends in /.", "path"),
+        Variable(f"{upper}FSYNC", _boolean, "false", "Flush each line to the disk before the reply.", "boolean"),
+        Variable(f"{upper}RETENTION_DAYS", _whole(1, 36_500), None,
+                 f"Days that a folder keeps its files ({RETENTION_DAYS}); refused beside a file.", "days"),
+    )  # fmt: skip
+
+
+SETTINGS: tuple[Variable, ...] = (
+    Variable("API_ADDR", _address, "127.0.0.1:8000", "Where the service listens.", "host:port"),
+    Variable("ENV", _one_of(*ENVIRONMENTS), "development", "production refuses weak settings.", "word"),
+    Variable("LOG_LEVEL", _one_of(*LOG_LEVELS), "info", "How much the service says on stderr.", "word"),
+    Variable("RECSYS_DATA_DIR", _text, "./.recsys",
+             "Where the embedded database and the development salt are kept.", "path"),
+    Variable("DATABASE_URL", _database_url, None,
+             "PostgreSQL; outside production an embedded one is started where this is unset.", "URL", secret=True),
+    Variable("DATABASE_URL_FILE", _text, None, "A file that holds DATABASE_URL.", "path"),
+    Variable("MIGRATE_ON_START", _boolean, None,
+             "Bring the schema up to date when serving; true with the embedded database.", "boolean"),
+    Variable("DEV_AUTH_ENABLED", _boolean, "false",
+             "Trust X-Dev-User-Id and X-Dev-Org-Id; refused in production.", "boolean"),
+    Variable("RECSYS_MAX_BODY_BYTES", _whole(1_024, 1 << 30), str(8 << 20), "The largest request body.", "bytes"),
+    Variable("RECSYS_SNAPSHOT_REFRESH", _decimal(0.1, 3_600), "1",
+             "How often each worker looks for changed data.", "seconds"),
+    *_log_rows("exposure"),
+    Variable("EXPOSURE_LOG_FORMAT", _one_of(*EXPOSURE_FORMATS), "service_v1",
+             "service_v1 for audit, eval_v1 for evaluation.", "word"),
+    Variable("EXPOSURE_HASH_SALT", _text, None,
+             "The secret of the pseudonyms; in production at least 32 bytes, elsewhere made once.", "secret",
+             secret=True),
+    *_log_rows("outcome"),
+    *_log_rows("assignment"),
+    Variable("EXPERIMENT_ASSIGNMENT_ENABLED", _boolean, "false",
+             "Assign variants to requests that name an experiment without one.", "boolean"),
+    Variable("EXPERIMENT_ASSIGNMENT_SALT", _text, None,
+             "The secret of the assignment; needed when it is enabled.", "secret", secret=True),
+    Variable("EXPERIMENT_DEFAULT_VARIANTS", _words, "",
+             "Variants of experiments that a tenant's configuration does not have, such as A,B.", "words"),
+    Variable("RECSYS_ALGO_HALF_LIFE_DAYS", _decimal(0.01, 36_500), "30", "After so long an event counts half.", "days"),
+    Variable("RECSYS_ALGO_COVIS_WINDOW_DAYS", _decimal(0.01, 36_500), "30",
+             "How far back co-visitation looks.", "days"),
+)  # fmt: skip
+"""Every setting."""
+
+
+def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """The settings of ``environment``, and warnings; ConfigError names the variable that cannot be used."""
+    values = {row.name: _value(row, environment) for row in SETTINGS}
+    host, port = values["API_ADDR"]
+    database_url = _url(values, environment)
+    settings = Settings(
+        host=host,
+        port=port,
+        env=values["ENV"],
+        log_level=values["LOG_LEVEL"],
+        data_dir=Path(values["RECSYS_DATA_DIR"]).absolute(),
+        database_url=database_url,
+        migrate_on_start=_default(values["MIGRATE_ON_START"], database_url is None),
+        dev_auth=values["DEV_AUTH_ENABLED"],
+        max_body_bytes=values["RECSYS_MAX_BODY_BYTES"],
+        refresh_s=values["RECSYS_SNAPSHOT_REFRESH"],
+        exposure=_log("EXPOSURE", values),
+        exposure_format=values["EXPOSURE_LOG_FORMAT"],
+        outcome=_log("OUTCOME", values),
+        assignment=_log("ASSIGNMENT", values),
+        hash_salt=values["EXPOSURE_HASH_SALT"],
+        assignment_enabled=values["EXPERIMENT_ASSIGNMENT_ENABLED"],
+        assignment_salt=values["EXPERIMENT_ASSIGNMENT_SALT"],
+        default_variants=values["EXPERIMENT_DEFAULT_VARIANTS"],
+        half_life_days=values["RECSYS_ALGO_HALF_LIFE_DAYS"],
+        covis_window_days=values["RECSYS_ALGO_COVIS_WINDOW_DAYS"],
+    )
+    _check(settings)
+    return settings, unknown_names(environment)
+
+
+def unknown_names(environment: Mapping[str, str]) -> list[str]:
+    """A warning for each name that looks like a setting and is none."""
+    known = [row.name for row in SETTINGS]
+    strange = sorted(
+        name for name in environment if name.startswith(OWN_PREFIXES) and name not in known and name not in FOREIGN
+    )
+    return [f"{name} is not a setting and has no effect. {nearest(name, known)}" for name in strange]
+
+
+def _value(row: Variable, environment: Mapping[str, str]) -> Any:
+    text = environment.get(row.name, "")
+    if text == "":
+        return None if row.default is None else row.read(row.name, row.default)
+    return row.read(row.name, text)
+
+
+def _default(value: bool | None, otherwise: bool) -> bool:
+    return otherwise if value is None else value
+
+
+def _url(values: Mapping[str, Any], environment: Mapping[str, str]) -> str | None:
+    path = values["DATABASE_URL_FILE"]
+    if path is None:
+        return values["DATABASE_URL"]
+    if environment.get("DATABASE_URL"):
+        raise ConfigError("both are set", where="DATABASE_URL, DATABASE_URL_FILE", expected="one of them")
+    try:
+        return _database_url("DATABASE_URL_FILE", Path(path).read_text(encoding="utf-8").strip())
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise ConfigError("the file cannot be read", where="DATABASE_URL_FILE", found=found) from None
+
+
+def _log(name: str, values: Mapping[str, Any]) -> Log:
+    path, enabled = values[f"{name}_LOG_PATH"], values[f"{name}_LOG_ENABLED"]
+    if enabled and path is None:
+        raise ConfigError(
+            "the log is enabled and has no path", where=f"{name}_LOG_PATH", expected="a file or a folder/"
+        )
+    return Log(
+        path=None if enabled is False else path,
+        fsync=values[f"{name}_LOG_FSYNC"],
+        retention_days=values[f"{name}_LOG_RETENTION_DAYS"],
+    )
+
+
+def _check(settings: Settings) -> None:
+    """Settings that cannot stand together, and weak ones in production."""
+    for name, log in (
+        ("EXPOSURE", settings.exposure),
+        ("OUTCOME", settings.outcome),
+        ("ASSIGNMENT", settings.assignment),
+    ):
+        if log.path is not None and log.retention_days is not None:
+            _check_retention(name, log)
+    if settings.assignment_enabled and not settings.assignment_salt:
+        raise ConfigError(
+            "assignment needs a salt", where="EXPERIMENT_ASSIGNMENT_SALT", found="nothing", expected="a secret text"
+        )
+    if not settings.production:
+        return
+    if settings.dev_auth:
+        raise ConfigError("refused in production", where="DEV_AUTH_ENABLED", found="true", hint="Use API keys.")
+    if settings.database_url is None:
+        hint = "The embedded database is for development."
+        raise ConfigError("needed in production", where="DATABASE_URL", found="nothing", hint=hint)
+
+
+def _check_retention(name: str, log: Log) -> None:
+    if not LogSettings(path=log.path or "").is_folder:
+        raise ConfigError(
+            "retention needs a folder",
+            where=f"{name}_LOG_RETENTION_DAYS",
+            found=f"{name}_LOG_PATH is a file",
+            hint="End the path with / for daily files, or leave the retention to logrotate.",
+        )

