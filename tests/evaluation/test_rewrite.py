@@ -114,6 +114,14 @@ def test_hash_takes_only_logs_with_raw_ids(tmp_path):
     assert not made.exists()
 
 
+def test_convert_takes_only_the_audit_log(tmp_path):
+    """A log that is exposure.v1 already is refused by name, not line by line."""
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(exposure_line(served(1), "eval_v1") + b"\n")
+    with pytest.raises(InputError, match=r"found exposure\.v1 records; expected service_v1"):
+        rewrite.convert(str(log), str(tmp_path / "made.jsonl"), "service_v1")
+
+
 def test_an_empty_log_gives_an_empty_one(tmp_path):
     """Nothing in, nothing out, and the account says so."""
     raw = tmp_path / "raw.jsonl"

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from recsys.contracts.events import Assignment, Outcome, ServiceExposure
 from recsys.errors import InputError, StorageError
+from recsys.eventlog.accept import refuse_another_record
 from recsys.eventlog.convert import to_exposure_v1
 from recsys.eventlog.pseudonym import pseudonym
 from recsys.eventlog.reader import expand
@@ -35,6 +36,8 @@ def convert(spec: str, output: str, source: str) -> Rewritten:
     decode = msgspec.json.Decoder(ServiceExposure).decode
     with tempfile.TemporaryDirectory(prefix="recsys-") as scratch:
         files = _checked(spec, source, Path(scratch))
+        for file in files:
+            refuse_another_record(file, source)
         with _sink(output) as out:
             for file in files:
                 _write(file, out, lambda line: to_exposure_v1(decode(line)))

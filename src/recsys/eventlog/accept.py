@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from recsys.contracts.report import Input
 from recsys.errors import InputError
+from recsys.eventlog.checks import recognise
 from recsys.eventlog.faults import Fault
 from recsys.eventlog.reader import expand
 from recsys.eventlog.validation import FileValidation, Progress, validate
@@ -40,7 +41,7 @@ def accept(
     paths = [path for spec in specs for path in expand(spec)]
     files = validate(paths, schema, scratch=scratch, hashes=True, max_faults=SHOWN_FAULTS, on_progress=on_progress)
     for file in files:
-        _refuse_another_record(file, schema)
+        refuse_another_record(file, schema)
     return Accepted(
         paths=[_accepted_copy(file, scratch / f"accepted-{role}-{number}.jsonl") for number, file in enumerate(files)],
         inputs=[
@@ -53,9 +54,8 @@ def accept(
     )
 
 
-def _refuse_another_record(file: FileValidation, schema: str) -> None:
-    from recsys.eventlog.checks import recognise
-
+def refuse_another_record(file: FileValidation, schema: str) -> None:
+    """InputError for a file without a valid line that begins with another record than ``schema``."""
     if not file.rows or file.invalid < file.rows:
         return
     with file.plain.open("rb") as content:

@@ -182,7 +182,7 @@ def _told(error: Any, document: Any) -> list[Finding]:
                     rule="unknown-field",
                     found=f"the field {_name(key)}",
                     expected="a field of the contract",
-                    hint=_nearest(key, known),
+                    hint=_nearest(key, known, path),
                 )
                 for key in kind.unexpected
             ]
@@ -213,9 +213,11 @@ def _known_fields(error: Any, document: Any) -> list[str]:
         return []
 
 
-def _nearest(key: str, known: list[str]) -> str:
+def _nearest(key: str, known: list[str], path: str) -> str:
     hint = nearest(key, known)
-    return hint if hint.startswith("Did") else "The contract is closed: put such values into context."
+    if hint.startswith("Did"):
+        return hint
+    return "The contract is closed" + (": put such values into context." if path != "$.context" else ".")
 
 
 def _pattern(path: str, value: Any, pattern: str) -> Finding:
