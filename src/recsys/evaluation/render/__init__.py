@@ -1,1 +1,42 @@
-"""Reports as JSON, Markdown and HTML."""
+"""Reports as JSON for machines, Markdown for a pull request, and one self-contained HTML page for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recsys.contracts.report import Report
+from recsys.errors import StorageError, UsageError, nearest
+
+FORMATS = {".json": "json", ".md": "markdown", ".html": "html", ".htm": "html"}
+NAMES = ("json", "markdown", "html")
+
+
+def format_of(path: Path, wanted: str | None = None) -> str:
+    """The format of a report: ``wanted`` where it is given, else what the suffix says. UsageError for neither."""
+    if wanted is not None:
+        if wanted not in NAMES:
+            raise UsageError("no such report format", found=wanted, hint=nearest(wanted, NAMES))
+        return wanted
+    if path.suffix not in FORMATS:
+        expected = ", ".join(FORMATS)
+        raise UsageError("the suffix names no report format", where=str(path), found=path.suffix, expected=expected)
+    return FORMATS[path.suffix]
+
+
+def text(report: Report, form: str) -> str:
+    """The report in a format: ``json``, ``markdown`` or ``html``."""
+    from recsys.evaluation.render import html, json, markdown
+
+    return {"json": json.render, "markdown": markdown.render, "html": html.render}[form](report)
+
+
+def write(report: Report, path: Path, wanted: str | None = None) -> None:
+    """Write the report; the file appears whole or not at all."""
+    content = text(report, format_of(path, wanted))
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(content, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError("cannot be written", where=str(path), found=error.strerror or str(error)) from None

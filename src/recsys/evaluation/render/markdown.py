@@ -1,0 +1,111 @@
+"""The report as Markdown that fits a pull request: verdict, integrity, metrics, slices, where it came from."""
+
+from __future__ import annotations
+
+from recsys.contracts.report import Report
+from recsys.evaluation.render import words
+
+MAX_SLICE_VALUES = 20
+
+
+def render(report: Report) -> str:
+    """The whole report; long lists of slices are cut, and say so."""
+    blocks = [
+        f"# Offline evaluation\n\n**{words.verdict(report)}** {_cell(report.summary.headline)}",
+        *(f"- {_cell(reason)}" for reason in report.summary.reasons),
+        _integrity(report),
+        _metrics(report),
+        *_slices(report),
+        _warnings(report),
+        _origin(report),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break out of a table or be read as HTML."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`").replace("\n", " ").replace("\r", " ")
+
+
+def _table(headings: list[str], align: str, rows: list[list[str]]) -> str:
+    """``align``: one of ``l`` and ``r`` for each column."""
+    marks = [":---" if side == "l" else "---:" for side in align]
+    lines = [headings, marks, *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _integrity(report: Report) -> str:
+    quality = report.data_quality
+    rates = quality.rates
+    exposures = quality.exposures
+    told = (
+        f"{exposures.rows:,} exposure rows: {exposures.invalid:,} invalid, {exposures.redelivered:,} redelivered, "
+        f"{exposures.distinct:,} distinct, with {exposures.impressions:,} impressions for {exposures.users:,} users."
+    )
+    rows = [
+        ["match rate", words.percent(rates.match), words.of(rates.match), "outcomes that found their exposure"],
+        ["attribution rate", words.percent(rates.attribution), words.of(rates.attribution), "outcomes that count"],
+        ["valid rate", words.percent(rates.valid), words.of(rates.valid), "outcome rows that obey the contract"],
+        ["join rate", words.percent(rates.join), words.of(rates.join), "exposures with an outcome (a response rate)"],
+    ]
+    fates = [
+        [name, f"{getattr(quality.fates, name):,}", meaning]
+        for name, meaning in words.FATE_WORDS.items()
+        if getattr(quality.fates, name) or name == "attributed"
+    ]
+    return "\n\n".join(
+        (
+            "## Can the logs be believed?",
+            told,
+            _table(["rate", "value", "of", "meaning"], "lrrl", rows),
+            _table(["fate of the outcome", "rows", "meaning"], "lrl", fates),
+        )
+    )
+
+
+def _metrics(report: Report) -> str:
+    rows = [
+        [
+            _cell(result.metric), words.number(result.estimate.value), words.interval(result.estimate),
+            f"{result.estimate.n:,}", "" if result.estimate.units is None else f"{result.estimate.units:,}",
+            _cell(result.estimate.note),
+        ]
+        for result in words.headline_results(report)
+    ]  # fmt: skip
+    told = "The mean is over all exposures; `|responded` is over those with a clicked or bought item."
+    table = _table(["metric", "value", "95 % interval", "n", "users", "note"], "lrrrrl", rows)
+    return f"## Metrics\n\n{told}\n\n{table}"
+
+
+def _slices(report: Report) -> list[str]:
+    blocks = []
+    for key, values, metrics, found in words.slices(report):
+        rows = [
+            [
+                _cell(value),
+                *(words.number(e.value if (e := found.get((value, metric))) else None) for metric in metrics),
+            ]
+            for value in values[:MAX_SLICE_VALUES]
+        ]
+        more = f"\n\n{len(values) - MAX_SLICE_VALUES:,} more values are in the JSON report."
+        table = _table([_cell(key), *map(_cell, metrics)], "l" + "r" * len(metrics), rows)
+        blocks.append(f"## By {_cell(key)}\n\n{table}{more if len(values) > MAX_SLICE_VALUES else ''}")
+    return blocks
+
+
+def _warnings(report: Report) -> str:
+    if not report.warnings:
+        return ""
+    return "## Notes\n\n" + "\n".join(f"- {_cell(warning)}" for warning in report.warnings)
+
+
+def _origin(report: Report) -> str:
+    rows = [
+        [part.role, _cell(part.path), f"{part.rows:,}", f"{part.invalid:,}", f"`{part.sha256[:12]}`"]
+        for part in report.inputs
+    ]
+    told = f"Run {report.run_id}, {report.created_at:%Y-%m-%d %H:%M:%S} UTC, recsys-suite {report.version}."
+    return f"## Where it came from\n\n{told}\n\n" + _table(
+        ["input", "file", "rows", "invalid", "sha-256"], "llrrl", rows
+    )
