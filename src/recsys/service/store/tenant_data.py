@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 _ITEMS = 'SELECT item_id, tags FROM item WHERE tenant_id = %s ORDER BY item_id COLLATE "C"'
 _USERS = 'SELECT DISTINCT user_id COLLATE "C" AS user_id FROM event WHERE tenant_id = %s ORDER BY 1'
 _EVENTS = """
-    WITH users AS (
+    WITH users AS MATERIALIZED (
         SELECT user_id, (row_number() OVER (ORDER BY user_id COLLATE "C") - 1)::int AS number
         FROM (SELECT DISTINCT user_id FROM event WHERE tenant_id = %(tenant)s) AS distinct_users
     ),
-    items AS (
+    items AS MATERIALIZED (
         SELECT item_id, (row_number() OVER (ORDER BY item_id COLLATE "C") - 1)::int AS number
         FROM item WHERE tenant_id = %(tenant)s
     )
@@ -50,6 +50,8 @@ def load_tenant(opened: Connection, tenant_id: str) -> TenantData:
         raise KeyError(tenant_id)
     current = current_config(opened, tenant_id)
     with raw.cursor() as cursor:
+        # Fresh imports have no statistics yet, and without them the planner looks items up one by one
+        cursor.execute("SET LOCAL enable_nestloop = off")
         items = [ItemRow(item_id, tuple(tags)) for item_id, tags in cursor.execute(_ITEMS, (tenant_id,))]
         users = [user for (user,) in cursor.execute(_USERS, (tenant_id,))]
         events = _copied(cursor, tenant_id)
