@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,7 +52,7 @@ def send(shop: Shop, visits: list[Visit], address: Address, *, on_visit: Callabl
         on_visit()
         return outcomes, latency
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with closing(client), ThreadPoolExecutor(CONNECTIONS) as pool:
         played = list(pool.map(play, visits))
     return Traffic(
         requests=len(played),
@@ -112,6 +113,12 @@ class _Client:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._local = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for connection in self._opened:
+            connection.close()
 
     def post(self, path: str, body: dict[str, Any], *, request_id: str | None = None) -> dict[str, Any]:
         """The decoded answer; StorageError unless it is a 200."""
@@ -131,4 +138,5 @@ class _Client:
         if not hasattr(self._local, "connection"):
             address = self._address
             self._local.connection = http.client.HTTPConnection(address.host, address.port, timeout=TIMEOUT_S)
+            self._opened.append(self._local.connection)
         return self._local.connection
