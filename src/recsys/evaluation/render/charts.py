@@ -50,9 +50,9 @@ def metrics(report: Report) -> str | None:
             "height": {"step": 20},
             "data": {"values": rows},
             "layer": [
-                {"mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.45},
+                {"mark": {"type": "rule", "strokeWidth": 7, "opacity": 0.4},
                  "encoding": {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}}},
-                {"mark": {"type": "point", "size": 45, "filled": True},
+                {"mark": {"type": "point", "size": 14, "filled": True, "opacity": 1},
                  "encoding": {"y": y, "x": {**x, "field": "value"}}},
             ],
         }
@@ -67,7 +67,8 @@ def funnel(report: Report) -> str | None:
     rows = [{"step": step, "left": left, "label": f"{left:,}"} for step, left, _ in steps]
     y = {"field": "step", "type": "nominal", "sort": None, "title": None}
     widest = {"domain": [0, steps[0][1] * 1.3], "nice": False}
-    x = {"field": "left", "type": "quantitative", "title": "outcome rows", "scale": widest, "axis": {"tickCount": 3}}
+    x = {"field": "left", "type": "quantitative", "title": "outcome rows", "scale": widest,
+         "axis": {"tickCount": 3, "format": "~s"}}  # fmt: skip
     return _svg(
         {
             "width": WIDTH,
