@@ -1,0 +1,49 @@
+"""A client in a process of its own: a few keep-alive connections, each sends its next request when it has an answer.
+
+``python -m benchmarks.client PORT CONNECTIONS FILE`` with one JSON body a line; prints a JSON object with
+``seconds`` and ``latencies_ms``. The API key is read from the environment (``BENCH_API_KEY``).
+"""
+
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+async def _connection(port: int, requests: list[bytes], latencies: list[float]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while requests:
+        request = requests.pop()
+        started = time.perf_counter()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(int(_LENGTH.search(head)[1]))
+        latencies.append((time.perf_counter() - started) * 1000)
+        if not head.startswith(b"HTTP/1.1 200"):
+            sys.exit(f"not a 200: {head!r} {body[:300]!r}")
+    writer.close()
+
+
+async def _send(port: int, connections: int, bodies: list[bytes]) -> dict:
+    head = (
+        f"POST /v1/recommend HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        f"X-API-Key: {os.environ['BENCH_API_KEY']}\r\nContent-Length: "
+    ).encode()
+    requests = [head + str(len(body)).encode() + b"\r\n\r\n" + body for body in reversed(bodies)]
+    latencies: list[float] = []
+    started = time.perf_counter()
+    await asyncio.gather(*(_connection(port, requests, latencies) for _ in range(connections)))
+    return {"seconds": time.perf_counter() - started, "latencies_ms": latencies}
+
+
+if __name__ == "__main__":
+    port, connections, path = sys.argv[1:]
+    bodies = Path(path).read_bytes().splitlines()
+    print(json.dumps(uvloop.run(_send(int(port), int(connections), bodies))))

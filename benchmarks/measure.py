@@ -1,0 +1,93 @@
+"""What the benchmarks share: processes with their time and peak memory, both sides in turn, the table at the end."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import psutil
+
+SAMPLE_S = 0.05
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process from start to end. ``peak``: the largest sum of RSS over it and its children, in bytes."""
+
+    seconds: float
+    peak: int
+
+
+def process(command: list[str], *, expect: int = 0) -> Run:
+    """Run a command and watch its memory; its output is shown only when it fails."""
+    started = time.perf_counter()
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    peak = 0
+    while True:
+        try:
+            running.wait(SAMPLE_S)
+            break
+        except subprocess.TimeoutExpired:
+            peak = max(peak, _tree_rss(running.pid))
+    seconds = time.perf_counter() - started
+    told = running.stdout.read()
+    if running.returncode != expect:
+        sys.exit(f"{' '.join(command)} ended with status {running.returncode}:\n{told}")
+    return Run(seconds, peak)
+
+
+def _tree_rss(pid: int) -> int:
+    total = 0
+    try:
+        top = psutil.Process(pid)
+        members = [top, *top.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    for member in members:
+        try:
+            total += member.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def in_turn(sides: Mapping[str, Callable[[], Run]], repetitions: int) -> dict[str, Run]:
+    """Each side's least time and largest peak over ``repetitions`` rounds, in which the sides take turns."""
+    runs: dict[str, list[Run]] = {name: [] for name in sides}
+    for _ in range(repetitions):
+        for name, side in sides.items():
+            runs[name].append(side())
+    return {name: Run(min(run.seconds for run in of), max(run.peak for run in of)) for name, of in runs.items()}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: what was measured, the figure in words, the target in words, and whether it is met."""
+
+    what: str
+    figure: str
+    target: str = ""
+    met: bool | None = None
+
+
+def at_most(what: str, value: float, limit: float, text: str = "{:.2f}") -> Row:
+    """A figure that must not be greater than ``limit``."""
+    return Row(what, text.format(value), f"≤ {limit:g}", value <= limit)
+
+
+def seconds(what: str, run: Run) -> Row:
+    """A figure without a target: how long a side took, and its peak memory."""
+    return Row(what, f"{run.seconds:.2f} s, peak {run.peak / MIB:.0f} MiB")
+
+
+def show(rows: list[Row], load_before: float) -> None:
+    """Print the table, and how busy the machine was when the benchmark began and ended."""
+    width = max(len(row.what) for row in rows)
+    figures = max(len(row.figure) for row in rows)
+    for row in rows:
+        verdict = "" if row.met is None else "met" if row.met else "MISSED"
+        print(f"{row.what:<{width}}  {row.figure:>{figures}}  {row.target:>10}  {verdict}".rstrip())
+    print(f"load average before and after: {load_before:.2f}, {os.getloadavg()[0]:.2f}", flush=True)
