@@ -1,0 +1,85 @@
+"""What the engine reads of a log is what Python reads of it: every valid spelling, every field."""
+
+import json
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import join_oracle as oracle
+import strategies
+from recsys.attribution.engine import duckdb
+from recsys.attribution.policy import Policy
+from recsys.attribution.sources import Accepted
+
+KEYS = ("tenant_id", "surface", "Surface", 'we\'ird "key"', "é")
+
+
+def staged(exposures, outcomes, keys):
+    """The rows of both staged tables, for logs of these lines."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        accepted = []
+        for role, lines in (("exposures", exposures), ("outcomes", outcomes)):
+            path = folder / f"{role}.jsonl"
+            path.write_bytes(b"".join(line + b"\n" for line in lines))
+            accepted.append(Accepted(kind="jsonl", paths=[path], rows=len(lines), invalid=0))
+        connection = duckdb.connect(folder)
+        try:
+            duckdb.stage(connection, *accepted, None, keys, Policy())
+            shown = connection.execute(
+                "SELECT request_id, user_id, ts_us, shown, n_items, repeated_rank, repeated_item, rank_gap, "
+                "zero_propensity, latency_ms, error, anonymous, slice_1, slice_2, slice_3 FROM staged_exposures"
+            ).fetchall()
+            done = connection.execute(
+                "SELECT request_id, user_id, item_id, event_type, ts_us, value, event_id, slice_1, slice_2, slice_3 "
+                "FROM staged_outcomes"
+            ).fetchall()
+        finally:
+            connection.close()
+    return shown, done
+
+
+def number(value):
+    return None if value is None else float(value)
+
+
+def expected_exposure(line, keys):
+    row = json.loads(line)
+    context = row.get("context", {})
+    ranks = [item["rank"] for item in row["items"]]
+    propensities = [item.get(name) for item in row["items"] for name in ("propensity", "logging_propensity")]
+    items = oracle.shown(row)
+    return (
+        row["request_id"], row["user_id"], oracle.micros(row["ts"]), items, len(items),
+        len(set(ranks)) < len(ranks), len(items) < len(ranks), set(ranks) != set(range(1, len(set(ranks)) + 1)),
+        any(value == 0 for value in propensities), number(row.get("latency_ms")), row.get("error", False),
+        context.get("anonymous") == "true", *(context.get(key) for key in keys),
+    )  # fmt: skip
+
+
+def expected_outcome(line, keys):
+    row = json.loads(line)
+    context = row.get("context", {})
+    return (
+        row["request_id"], row["user_id"], row["item_id"], row["event_type"], oracle.micros(row["ts"]),
+        number(row.get("value")), row.get("event_id"), *(context.get(key) for key in keys),
+    )  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(strategies.lines("exposure.v1"), min_size=1, max_size=8),
+    st.lists(strategies.lines("outcome.v1"), min_size=1, max_size=8),
+    st.permutations(KEYS).map(lambda keys: keys[:3]),
+)
+def test_the_engine_reads_what_python_reads(exposures, outcomes, keys):
+    """Ids, instants, lists, flags, numbers and slices are the same, whatever the spelling of a valid line."""
+    shown, done = staged(exposures, outcomes, keys)
+
+    def sortable(rows):
+        return sorted(rows, key=repr)
+
+    assert sortable(shown) == sortable(expected_exposure(line, keys) for line in exposures)
+    assert sortable(done) == sortable(expected_outcome(line, keys) for line in outcomes)
