@@ -62,7 +62,7 @@ def refuse_another_record(file: FileValidation, schema: str) -> None:
         seen = recognise(content.readline())
     if seen is None or seen == schema:
         return
-    hint = "Check which file goes with which option."
+    hint = "Check which file goes with which option; of a folder of several logs give a glob: 'logs/exposure-*.jsonl'."
     if seen == "service_v1" and schema == "exposure.v1":
         hint = f"Convert it first: recsys-eval convert --from service_v1 --input {file.name} --output exposures.jsonl"
     raise InputError("not a log of this kind", where=file.name, found=f"{seen} records", expected=schema, hint=hint)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys import __version__, console
+from recsys import console
 from recsys.evaluation.cli import files, join, metrics, run, schema, validate
 
 app = typer.Typer(add_completion=True, no_args_is_help=True, rich_markup_mode="markdown")
@@ -20,17 +20,9 @@ app.command("schema")(schema.schema)
 app.command("metrics")(metrics.metrics)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        sys.stdout.write(f"recsys-eval {__version__}\n")
-        raise typer.Exit
-
-
 @app.callback()
 def _program(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: Annotated[bool, console.version_option("recsys-eval")] = False,
 ) -> None:
     """Check exposure and outcome logs, join them, and evaluate what was shown."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys import console
 from recsys.evaluation.cli import options
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def join(
         min_match_rate=min_match_rate,
     )
     named = sources.from_options(exposures, outcomes, assignments, dataset)
-    with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, options.progress("checking") as on_progress:
+    with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, console.progress("checking") as on_progress:
         accepted = sources.accept_dataset(named, Path(scratch), on_progress)
         joined = joining.join(
             accepted, policy, scratch=Path(scratch), slice_keys=slice_key or sources.DEFAULT_SLICE_KEYS

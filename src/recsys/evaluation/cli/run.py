@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from recsys import console
 from recsys.evaluation.cli import options
 
 
@@ -45,7 +46,7 @@ def run(
         render.format_of(path, output_format)
     chosen = _config(config, mode, slice_key)
     named = sources.from_options(exposures, outcomes, assignments, dataset, items)
-    with options.progress("checking") as on_progress:
+    with console.progress("checking") as on_progress:
         done = evaluate(named, chosen, on_progress=on_progress)
     write(done.report, wanted, output_format)
     for fault in done.faults:

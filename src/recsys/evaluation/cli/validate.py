@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys import console
 from recsys.errors import UsageError
 from recsys.evaluation.cli import options
 
@@ -50,7 +51,7 @@ def validate(
         raise UsageError("--quarantine works on one log", hint="Use it with --input.")
     from recsys.evaluation import early_join
 
-    with options.progress("checking") as on_progress:
+    with console.progress("checking") as on_progress:
         result = early_join.check(exposures, outcomes, dataset, slice_key, on_progress=on_progress)
     as_json = format is options.Format.JSON
     sys.stdout.write(early_join.as_json(result) if as_json else early_join.as_text(result, max_errors))
@@ -63,7 +64,7 @@ def _one_log(schema: str, specs: list[str], max_errors: int, quarantine: Path | 
     from recsys.eventlog.validation import validate as check
 
     paths = [path for spec in specs for path in expand(spec)]
-    with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, options.progress("checking") as on_progress:
+    with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, console.progress("checking") as on_progress:
         files = check(paths, schema, scratch=Path(scratch), max_faults=max_errors, on_progress=on_progress)
         if quarantine is not None:
             quarantines.write(files, quarantine)

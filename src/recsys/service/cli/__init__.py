@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recsys import __version__, console
+from recsys import console
 from recsys.service.cli import imports, serve, tenants
 
 app = typer.Typer(add_completion=True, no_args_is_help=True, rich_markup_mode="markdown")
@@ -19,17 +19,9 @@ app.add_typer(tenants.config, name="config")
 app.add_typer(imports.imports, name="import")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        sys.stdout.write(f"recsys-service {__version__}\n")
-        raise typer.Exit
-
-
 @app.callback()
 def _program(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: Annotated[bool, console.version_option("recsys-service")] = False,
 ) -> None:
     """Serve recommendations over HTTP, and log every exposure before it is answered."""
 

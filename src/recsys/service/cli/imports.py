@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recsys import console
 from recsys.service.cli import database as at
 
 if TYPE_CHECKING:
     from recsys.service.importing.load import Imported
-    from recsys.service.importing.tabular import Progress
 
 imports = typer.Typer(no_args_is_help=True, help="Import items and past events from CSV, TSV, JSONL or Parquet.")
 
@@ -42,7 +39,7 @@ def import_items(file: File, tenant: Tenant, map: Map = None, set: Set = None, a
 
     columns = load.Columns(ITEM_FIELDS, map or [], set or [])
     target = aside or Path(f"{file.name}.bad.jsonl")
-    with at.transaction(at.settings()) as opened, _progress("items") as on_progress:
+    with at.transaction(at.settings()) as opened, console.progress("items") as on_progress:
         done = load.import_items(opened, file, tenant, columns, target, on_progress)
     return _tell(done, "items", target)
 
@@ -68,7 +65,7 @@ def import_events(file: File, tenant: Tenant, map: Map = None, set: Set = None, 
     target = aside or Path(f"{file.name}.bad.jsonl")
     settings = at.settings()
     secret = salt.load(settings.hash_salt, data_dir=settings.data_dir, production=settings.production)
-    with at.transaction(settings) as opened, _progress("events") as on_progress:
+    with at.transaction(settings) as opened, console.progress("events") as on_progress:
         done = load.import_events(opened, file, tenant, columns, target, secret, on_progress)
     return _tell(done, "events", target)
 
@@ -84,25 +81,3 @@ def _tell(done: Imported, what: str, aside: Path) -> int:
     repeated = f", {done.repeated:,} repeated" if done.repeated else ""
     sys.stdout.write(f"{done.rows:,} rows: {done.stored:,} {what} stored{repeated}, {done.bad:,} bad\n")
     return 1 if done.bad == done.rows else 0
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Progress]:
-    """A progress bar on stderr, for a person at a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    messages = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        last = 0.0
-
-        def on_progress(done: int, total: int) -> None:
-            nonlocal last
-            if time.monotonic() - last > 0.1:
-                last = time.monotonic()
-                bar.update(task, completed=done, total=total)
-
-        yield on_progress
