@@ -6,8 +6,7 @@ start and names its variable; a name that looks like a setting and is none is wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,14 @@ from msgspec import Struct
 
 from recsys.errors import ConfigError, nearest
 from recsys.eventlog.writer import LogSettings
+from recsys.service.variables import Variable, address, boolean, database_url, decimal, names, one_of, text, whole
 
 PRODUCTION = "production"
 ENVIRONMENTS = ("development", "test", "staging", PRODUCTION)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 EXPOSURE_FORMATS = ("service_v1", "eval_v1")
-OWN_PREFIXES = ("EXPOSURE_", "OUTCOME_LOG_", "ASSIGNMENT_LOG_", "RECSYS_", "EXPERIMENT_")
+LATER_PREFIXES = ("AUDIT_LOG_", "CORS_", "JWT_", "RECSYS_ARTIFACT_", "RECSYS_BACKPRESSURE_", "TENANT_RATE_LIMIT_")
+OWN_PREFIXES = (*LATER_PREFIXES, "EXPOSURE_", "OUTCOME_LOG_", "ASSIGNMENT_LOG_", "RECSYS_", "EXPERIMENT_")
 RETENTION_DAYS = 30
 FOREIGN = frozenset({"RECSYS_TEST_DATA", "RECSYS_TEST_REQUIRE", "RECSYS_TEST_CHROMIUM"})
 
@@ -75,132 +76,50 @@ class Settings(Struct, frozen=True, kw_only=True):
         return f"Settings(env={self.env!r}, host={self.host!r}, port={self.port})"
 
 
-@dataclass(frozen=True)
-class Variable:
-    """One row of the table: how its text is read, its default as text, and what it means. ``secret`` is never shown."""
-
-    name: str
-    read: Callable[[str, str], Any]
-    default: str | None
-    meaning: str
-    kind: str
-    secret: bool = False
-
-
-def _fail(name: str, text: str, expected: str) -> ConfigError:
-    return ConfigError("the setting cannot be used", where=name, found=repr(text[:60]), expected=expected)
-
-
-def _text(name: str, text: str) -> str:  # noqa: ARG001 - all readers look alike
-    return text
-
-
-def _boolean(name: str, text: str) -> bool:
-    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    if text.strip().lower() not in words:
-        raise _fail(name, text, "true or false")
-    return words[text.strip().lower()]
-
-
-def _one_of(*allowed: str) -> Callable[[str, str], str]:
-    def read(name: str, text: str) -> str:
-        if text.strip().lower() not in allowed:
-            raise _fail(name, text, f"one of {', '.join(allowed)}")
-        return text.strip().lower()
-
-    return read
-
-
-def _whole(low: int, high: int) -> Callable[[str, str], int]:
-    def read(name: str, text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise _fail(name, text, f"a whole number from {low} to {high}") from None
-        if not low <= value <= high:
-            raise _fail(name, text, f"a whole number from {low} to {high}")
-        return value
-
-    return read
-
-
-def _decimal(low: float, high: float) -> Callable[[str, str], float]:
-    def read(name: str, text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise _fail(name, text, f"a number from {low:g} to {high:g}") from None
-        if not low <= value <= high:
-            raise _fail(name, text, f"a number from {low:g} to {high:g}")
-        return value
-
-    return read
-
-
-def _address(name: str, text: str) -> tuple[str, int]:
-    host, _, port = text.strip().rpartition(":")
-    if not port.isdigit() or not 0 <= int(port) <= 65_535 or (":" in host and not host.startswith("[")):
-        raise _fail(name, text, "host:port, such as 127.0.0.1:8000 or [::1]:8000")
-    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":8000" means every interface, as the operator wrote
-
-
-def _words(name: str, text: str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in text.split(",") if word.strip())
-    if len(set(words)) != len(words):
-        raise _fail(name, text, "distinct names, separated by commas")
-    return words
-
-
-def _database_url(name: str, text: str) -> str:
-    if not text.startswith(("postgresql://", "postgres://")):
-        raise ConfigError("the setting cannot be used", where=name, expected="postgresql://user:password@host/database")
-    return text
-
-
 def _log_rows(log: str) -> tuple[Variable, ...]:
     upper = f"{log.upper()}_LOG_"
     return (
-        Variable(f"{upper}ENABLED", _boolean, None,
+        Variable(f"{upper}ENABLED", boolean, None,
                  f"Whether the {log} log is written; true when a path is set.", "boolean"),
-        Variable(f"{upper}PATH", _text, None, "A file; or a folder, when it exists as one or ends in /.", "path"),
-        Variable(f"{upper}FSYNC", _boolean, "false", "Flush each line to the disk before the reply.", "boolean"),
-        Variable(f"{upper}RETENTION_DAYS", _whole(1, 36_500), None,
+        Variable(f"{upper}PATH", text, None, "A file; or a folder, when it exists as one or ends in /.", "path"),
+        Variable(f"{upper}FSYNC", boolean, "false", "Flush each line to the disk before the reply.", "boolean"),
+        Variable(f"{upper}RETENTION_DAYS", whole(1, 36_500), None,
                  f"Days that a folder keeps its files ({RETENTION_DAYS}); refused beside a file.", "days"),
     )  # fmt: skip
 
 
 SETTINGS: tuple[Variable, ...] = (
-    Variable("API_ADDR", _address, "127.0.0.1:8000", "Where the service listens.", "host:port"),
-    Variable("ENV", _one_of(*ENVIRONMENTS), "development", "production refuses weak settings.", "word"),
-    Variable("LOG_LEVEL", _one_of(*LOG_LEVELS), "info", "How much the service says on stderr.", "word"),
-    Variable("RECSYS_DATA_DIR", _text, "./.recsys",
+    Variable("API_ADDR", address, "127.0.0.1:8000", "Where the service listens.", "host:port"),
+    Variable("ENV", one_of(*ENVIRONMENTS), "development", "production refuses weak settings.", "word"),
+    Variable("LOG_LEVEL", one_of(*LOG_LEVELS), "info", "How much the service says on stderr.", "word"),
+    Variable("RECSYS_DATA_DIR", text, "./.recsys",
              "Where the embedded database and the development salt are kept.", "path"),
-    Variable("DATABASE_URL", _database_url, None,
+    Variable("DATABASE_URL", database_url, None,
              "PostgreSQL; outside production an embedded one is started where this is unset.", "URL", secret=True),
-    Variable("DATABASE_URL_FILE", _text, None, "A file that holds DATABASE_URL.", "path"),
-    Variable("MIGRATE_ON_START", _boolean, None,
+    Variable("DATABASE_URL_FILE", text, None, "A file that holds DATABASE_URL.", "path"),
+    Variable("MIGRATE_ON_START", boolean, None,
              "Bring the schema up to date when serving; true with the embedded database.", "boolean"),
-    Variable("DEV_AUTH_ENABLED", _boolean, "false",
+    Variable("DEV_AUTH_ENABLED", boolean, "false",
              "Trust X-Dev-User-Id and X-Dev-Org-Id; refused in production.", "boolean"),
-    Variable("RECSYS_MAX_BODY_BYTES", _whole(1_024, 1 << 30), str(8 << 20), "The largest request body.", "bytes"),
-    Variable("RECSYS_SNAPSHOT_REFRESH", _decimal(0.1, 3_600), "1",
+    Variable("RECSYS_MAX_BODY_BYTES", whole(1_024, 1 << 30), str(8 << 20), "The largest request body.", "bytes"),
+    Variable("RECSYS_SNAPSHOT_REFRESH", decimal(0.1, 3_600), "1",
              "How often each worker looks for changed data.", "seconds"),
     *_log_rows("exposure"),
-    Variable("EXPOSURE_LOG_FORMAT", _one_of(*EXPOSURE_FORMATS), "service_v1",
+    Variable("EXPOSURE_LOG_FORMAT", one_of(*EXPOSURE_FORMATS), "service_v1",
              "service_v1 for audit, eval_v1 for evaluation.", "word"),
-    Variable("EXPOSURE_HASH_SALT", _text, None,
+    Variable("EXPOSURE_HASH_SALT", text, None,
              "The secret of the pseudonyms; in production at least 32 bytes, elsewhere made once.", "secret",
              secret=True),
     *_log_rows("outcome"),
     *_log_rows("assignment"),
-    Variable("EXPERIMENT_ASSIGNMENT_ENABLED", _boolean, "false",
+    Variable("EXPERIMENT_ASSIGNMENT_ENABLED", boolean, "false",
              "Assign variants to requests that name an experiment without one.", "boolean"),
-    Variable("EXPERIMENT_ASSIGNMENT_SALT", _text, None,
+    Variable("EXPERIMENT_ASSIGNMENT_SALT", text, None,
              "The secret of the assignment; needed when it is enabled.", "secret", secret=True),
-    Variable("EXPERIMENT_DEFAULT_VARIANTS", _words, "",
+    Variable("EXPERIMENT_DEFAULT_VARIANTS", names, "",
              "Variants of experiments that a tenant's configuration does not have, such as A,B.", "words"),
-    Variable("RECSYS_ALGO_HALF_LIFE_DAYS", _decimal(0.01, 36_500), "30", "After so long an event counts half.", "days"),
-    Variable("RECSYS_ALGO_COVIS_WINDOW_DAYS", _decimal(0.01, 36_500), "30",
+    Variable("RECSYS_ALGO_HALF_LIFE_DAYS", decimal(0.01, 36_500), "30", "After so long an event counts half.", "days"),
+    Variable("RECSYS_ALGO_COVIS_WINDOW_DAYS", decimal(0.01, 36_500), "30",
              "How far back co-visitation looks.", "days"),
 )  # fmt: skip
 """Every setting."""
@@ -210,15 +129,15 @@ def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
     """The settings of ``environment``, and warnings; ConfigError names the variable that cannot be used."""
     values = {row.name: _value(row, environment) for row in SETTINGS}
     host, port = values["API_ADDR"]
-    database_url = _url(values, environment)
+    url = _url(values, environment)
     settings = Settings(
         host=host,
         port=port,
         env=values["ENV"],
         log_level=values["LOG_LEVEL"],
         data_dir=Path(values["RECSYS_DATA_DIR"]).absolute(),
-        database_url=database_url,
-        migrate_on_start=_default(values["MIGRATE_ON_START"], database_url is None),
+        database_url=url,
+        migrate_on_start=_default(values["MIGRATE_ON_START"], url is None),
         dev_auth=values["DEV_AUTH_ENABLED"],
         max_body_bytes=values["RECSYS_MAX_BODY_BYTES"],
         refresh_s=values["RECSYS_SNAPSHOT_REFRESH"],
@@ -234,7 +153,7 @@ def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
         covis_window_days=values["RECSYS_ALGO_COVIS_WINDOW_DAYS"],
     )
     _check(settings)
-    return settings, unknown_names(environment)
+    return settings, [*unknown_names(environment), *idle_names(settings, environment)]
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
@@ -243,14 +162,38 @@ def unknown_names(environment: Mapping[str, str]) -> list[str]:
     strange = sorted(
         name for name in environment if name.startswith(OWN_PREFIXES) and name not in known and name not in FOREIGN
     )
-    return [f"{name} is not a setting and has no effect. {nearest(name, known)}" for name in strange]
+    return [_strange(name, known) for name in strange]
+
+
+def _strange(name: str, known: list[str]) -> str:
+    if name.startswith(LATER_PREFIXES):
+        return f"{name} is not available in this version and has no effect."
+    return f"{name} is not a setting and has no effect. {nearest(name, known)}"
+
+
+def idle_names(settings: Settings, environment: Mapping[str, str]) -> list[str]:
+    """A warning for each setting that is given and does nothing beside the others."""
+    idle = [
+        (f"{log}_LOG_{part}", f"{log}_LOG_PATH is not set or {log}_LOG_ENABLED is false")
+        for log, found in (
+            ("EXPOSURE", settings.exposure),
+            ("OUTCOME", settings.outcome),
+            ("ASSIGNMENT", settings.assignment),
+        )
+        for part in ("FORMAT", "FSYNC", "RETENTION_DAYS")
+        if found.path is None
+    ]
+    if not settings.assignment_enabled:
+        idle += [
+            (name, "EXPERIMENT_ASSIGNMENT_ENABLED is not true")
+            for name in ("EXPERIMENT_ASSIGNMENT_SALT", "EXPERIMENT_DEFAULT_VARIANTS")
+        ]
+    return [f"{name} has no effect: {why}." for name, why in idle if environment.get(name)]
 
 
 def _value(row: Variable, environment: Mapping[str, str]) -> Any:
-    text = environment.get(row.name, "")
-    if text == "":
-        return None if row.default is None else row.read(row.name, row.default)
-    return row.read(row.name, text)
+    given = environment.get(row.name) or row.default
+    return None if given is None else row.read(row.name, given)
 
 
 def _default(value: bool | None, otherwise: bool) -> bool:
@@ -264,10 +207,11 @@ def _url(values: Mapping[str, Any], environment: Mapping[str, str]) -> str | Non
     if environment.get("DATABASE_URL"):
         raise ConfigError("both are set", where="DATABASE_URL, DATABASE_URL_FILE", expected="one of them")
     try:
-        return _database_url("DATABASE_URL_FILE", Path(path).read_text(encoding="utf-8").strip())
-    except OSError as error:
-        found = error.strerror or str(error)
-        raise ConfigError("the file cannot be read", where="DATABASE_URL_FILE", found=found) from None
+        found = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        told = (error.strerror if isinstance(error, OSError) else None) or "not UTF-8 text"
+        raise ConfigError("the file cannot be read", where=f"DATABASE_URL_FILE {path}", found=told) from None
+    return database_url("DATABASE_URL_FILE", found)
 
 
 def _log(name: str, values: Mapping[str, Any]) -> Log:

