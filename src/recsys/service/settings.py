@@ -236,6 +236,7 @@ def _check(settings: Settings) -> None:
     ):
         if log.path is not None and log.retention_days is not None:
             _check_retention(name, log)
+    _check_distinct(settings)
     if settings.assignment_enabled and not settings.assignment_salt:
         raise ConfigError(
             "assignment needs a salt", where="EXPERIMENT_ASSIGNMENT_SALT", found="nothing", expected="a secret text"
@@ -247,6 +248,18 @@ def _check(settings: Settings) -> None:
     if settings.database_url is None:
         hint = "The embedded database is for development."
         raise ConfigError("needed in production", where="DATABASE_URL", found="nothing", hint=hint)
+
+
+def _check_distinct(settings: Settings) -> None:
+    """Two kinds of records in one file could not be read again; folders hold a file for each kind."""
+    taken: dict[Path, str] = {}
+    logs = {"EXPOSURE": settings.exposure, "OUTCOME": settings.outcome, "ASSIGNMENT": settings.assignment}
+    for name, log in logs.items():
+        if log.path is not None and not LogSettings(path=log.path).is_folder:
+            other = taken.setdefault(Path(log.path).resolve(), name)
+            if other != name:
+                found = f"the file of {other}_LOG_PATH"
+                raise ConfigError("each log needs a file of its own", where=f"{name}_LOG_PATH", found=found)
 
 
 def _check_retention(name: str, log: Log) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from recsys.service import settings as settings_module
 from recsys.service.settings import Settings
+from recsys.service.store import embedded
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -20,6 +21,8 @@ def settings() -> Settings:
     loaded, warnings = settings_module.load(os.environ)
     for warning in warnings:
         sys.stderr.write(f"recsys-service: {warning}\n")
+    if loaded.database_url is None:
+        embedded.prepare(loaded.data_dir)
     return loaded
 
 

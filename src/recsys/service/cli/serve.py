@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -45,16 +46,36 @@ def serve(
         found = log.writer_settings()
         if found is not None:
             check_writable(found, log=name)
-        elif name != "assignment":
+        elif name != "assignment" or settings.assignment_enabled:
             sys.stderr.write(f"recsys-service: the {name} log is not enabled: set {name.upper()}_LOG_PATH\n")
-    with _bound(settings) as listening, database.database_url(settings) as url:
+    with _Stop() as stop, _bound(settings) as listening, database.database_url(settings) as url:
         if settings.migrate_on_start:
             database.migrate(url)
         else:
             database.check_schema(url)
         if settings.database_url is None:
             os.environ["DATABASE_URL"] = url  # how the workers learn of the embedded one
-        _run(settings, listening, workers)
+        _run(settings, listening, workers, stop)
+
+
+class _Stop:
+    """Takes SIGTERM and SIGINT while the service prepares itself, so that it still leaves in order: with the database
+    stopped, and status 0."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> Self:
+        signals = (signal.SIGTERM, signal.SIGINT)
+        self._before = {number: signal.signal(number, self._ask) for number in signals}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
 
 
 def _bound(settings: Settings) -> socket.socket:
@@ -65,21 +86,23 @@ def _bound(settings: Settings) -> socket.socket:
     try:
         listening.bind((settings.host, settings.port))
         listening.listen(1024)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listening.close()
+        found = (error.strerror if isinstance(error, OSError) else None) or "not the name of a host"
         raise StorageError(
             "the address cannot be listened on", where=f"API_ADDR {settings.host}:{settings.port}",
-            found=error.strerror or str(error), hint="Stop the other program, or choose another address with API_ADDR.",
+            found=found, hint="Stop the other program, or choose another address with API_ADDR.",
         ) from None  # fmt: skip
     listening.set_inheritable(True)
     return listening
 
 
-def _run(settings: Settings, listening: socket.socket, workers: int) -> None:
+def _run(settings: Settings, listening: socket.socket, workers: int, stop: _Stop) -> None:
     """Always under uvicorn's supervisor, also for one worker: a lone server would die of its own SIGTERM."""
     import uvicorn
     from uvicorn.config import STARTUP_FAILURE
-    from uvicorn.supervisors import Multiprocess
+
+    from recsys.service.cli.supervisor import Supervisor, leave_with_parent
 
     config = uvicorn.Config(
         "recsys.service.app:create",
@@ -94,11 +117,12 @@ def _run(settings: Settings, listening: socket.socket, workers: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_STOP_S,
         timeout_worker_healthcheck=WORKER_SILENCE_S,
+        callback_notify=leave_with_parent,
+        timeout_notify=1,
     )
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    sys.stderr.write(f"recsys-service: serving on http://{shown}:{port} with {workers} workers\n")
-    supervisor = Multiprocess(config, sockets=[listening])
+    supervisor = Supervisor(config, listening)  # takes the signals from here on
+    if stop.asked:
+        return
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise StorageError("a worker could not start", hint="Its own words are above.")

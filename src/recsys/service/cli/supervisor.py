@@ -1,0 +1,42 @@
+"""The parent of the workers: says when they serve, and never leaves them behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+
+from uvicorn import Config
+from uvicorn.supervisors import Multiprocess
+
+
+class Supervisor(Multiprocess):
+    """uvicorn's supervisor, which tells the address once every worker answers."""
+
+    def __init__(self, config: Config, listening: socket.socket) -> None:
+        super().__init__(config, [listening])
+        self._address = _shown(listening)
+        self._told = False
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace dead workers."""
+        super().keep_subprocess_alive()
+        if not self._told and not self.should_exit.is_set() and all(worker.is_ready() for worker in self.processes):
+            self._told = True
+            workers = "1 worker" if len(self.processes) == 1 else f"{len(self.processes)} workers"
+            sys.stderr.write(f"recsys-service: serving on {self._address} with {workers}\n")
+            sys.stderr.flush()
+
+
+def _shown(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def leave_with_parent() -> None:
+    """Stop this worker when its parent is gone: it would serve on, unsupervised, and keep the address."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        os.kill(os.getpid(), signal.SIGTERM)
