@@ -28,7 +28,7 @@ class Joined:
     slice_keys: tuple[str, ...]
 
     def close(self) -> None:
-        """Let go of the engine and its scratch database."""
+        """Let go of the engine and what it holds."""
         self.connection.close()
 
 
@@ -41,7 +41,7 @@ def join(
     memory_limit: str = duckdb.DEFAULT_MEMORY,
     threads: int | None = None,
 ) -> Joined:
-    """Give every outcome row its fate. ``scratch`` must be a folder that nothing else uses for a database."""
+    """Give every outcome row its fate. ``scratch`` is a folder for what does not fit within ``memory_limit``."""
     check_slice_keys(slice_keys)
     connection = duckdb.connect(scratch, memory_limit=memory_limit, threads=threads)
     try:

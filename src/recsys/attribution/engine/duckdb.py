@@ -1,4 +1,4 @@
-"""DuckDB, the embedded engine: holds the staged logs in a scratch database, out of core where they are large.
+"""DuckDB, the embedded engine: holds the staged logs in memory, and in scratch files what exceeds the limit.
 
 Only staging knows nested types: it turns logs into the tables ``staged_exposures``, ``staged_outcomes`` and
 ``staged_assignments``, which the relations in ``sql/`` read. A list arrives there as ``shown``, the item ids by ordinal
@@ -41,16 +41,15 @@ ANONYMOUS = "anonymous"
 _EXPOSURES = """
 CREATE TABLE staged_exposures AS
 WITH lists AS (
-    SELECT
-        *,
-        list_transform(items, lambda x: x.item_id) AS item_ids,
-        list_transform(items, lambda x: x.rank) AS ranks
-    FROM ({source})
+    SELECT *, list_transform(items, lambda x: x.item_id) AS item_ids FROM ({source})
 ),
 judged AS (
     SELECT
         *,
-        ranks = range(1, len(items) + 1)::INTEGER[] AND len(first_places(item_ids)) = len(items) AS usual
+        CASE
+            WHEN list_contains(list_transform(items, lambda x, i: x.rank = i), FALSE) THEN FALSE
+            ELSE len(first_places(item_ids)) = len(items)
+        END AS usual
     FROM lists
 ),
 sorted AS (
@@ -76,12 +75,16 @@ SELECT
     user_id,
     ts_us,
     shown,
-    CASE WHEN usual OR (list_transform(pairs, lambda x: x.rank) = range(1, len(items) + 1)::INTEGER[]
-        AND len(shown) = len(items)) THEN NULL ELSE CAST(to_json(pairs) AS VARCHAR) END AS odd_pairs,
+    CASE
+        WHEN usual THEN NULL
+        WHEN list_transform(pairs, lambda x: x.rank) = range(1, len(items) + 1)::INTEGER[]
+            AND len(shown) = len(items) THEN NULL
+        ELSE CAST(to_json(pairs) AS VARCHAR)
+    END AS odd_pairs,
     len(shown)::INTEGER AS n_items,
-    NOT usual AND list_unique(ranks) < len(ranks) AS repeated_rank,
+    CASE WHEN usual THEN FALSE ELSE distinct_ranks(pairs) < len(items) END AS repeated_rank,
     len(shown) < len(items) AS repeated_item,
-    NOT usual AND list_unique(ranks) < coalesce(list_max(ranks), 0) AS rank_gap,
+    CASE WHEN usual THEN FALSE ELSE distinct_ranks(pairs) < pairs[-1].rank END AS rank_gap,
     len(list_filter(items, lambda x: x.propensity = 0 OR x.logging_propensity = 0)) > 0 AS zero_propensity,
     latency_ms,
     coalesce(error, FALSE) AS error,
@@ -106,8 +109,11 @@ SELECT request_id, {slices} FROM ({source})
 
 
 def connect(scratch: Path, *, memory_limit: str = DEFAULT_MEMORY, threads: int | None = None) -> Any:
-    """A connection to a database of its own in ``scratch``; what does not fit into memory goes there."""
-    connection = duckdb.connect(str(scratch / "attribution.duckdb"))
+    """A connection to a database of its own, in memory; what does not fit within ``memory_limit`` goes to ``scratch``.
+
+    A database file instead would take half as long again: its tables are compressed, and flushed to the disk.
+    """
+    connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("SET autoinstall_known_extensions = false")
@@ -117,6 +123,7 @@ def connect(scratch: Path, *, memory_limit: str = DEFAULT_MEMORY, threads: int |
     if threads is not None:
         connection.execute(f"SET threads = {int(threads)}")
     connection.execute("CREATE TEMP MACRO first_places(l) AS list_filter(l, lambda x, i: list_position(l, x) = i)")
+    connection.execute("CREATE TEMP MACRO distinct_ranks(l) AS list_unique(list_transform(l, lambda x: x.rank))")
     return connection
 
 
