@@ -35,9 +35,10 @@ def import_items(file: File, tenant: Tenant, map: Map = None, set: Set = None, a
         recsys-service import items ml-100k.item --tenant ml --map item_id:token=item_id --map class:token_seq=tags
     """
     from recsys.service.importing import load
-    from recsys.service.importing.rows import ITEM_FIELDS
+    from recsys.service.importing.columns import Columns
+    from recsys.service.importing.rows import ITEM_FIELDS, ITEM_NEEDED
 
-    columns = load.Columns(ITEM_FIELDS, map or [], set or [])
+    columns = Columns(ITEM_FIELDS, ITEM_NEEDED, map or [], set or [])
     target = aside or Path(f"{file.name}.bad.jsonl")
     with at.transaction(at.settings()) as opened, console.progress("items") as on_progress:
         done = load.import_items(opened, file, tenant, columns, target, on_progress)
@@ -59,9 +60,10 @@ def import_events(file: File, tenant: Tenant, map: Map = None, set: Set = None, 
     """
     from recsys.eventlog import salt
     from recsys.service.importing import load
-    from recsys.service.importing.rows import EVENT_FIELDS
+    from recsys.service.importing.columns import Columns
+    from recsys.service.importing.rows import EVENT_FIELDS, EVENT_NEEDED
 
-    columns = load.Columns(EVENT_FIELDS, map or [], set or [])
+    columns = Columns(EVENT_FIELDS, EVENT_NEEDED, map or [], set or [])
     target = aside or Path(f"{file.name}.bad.jsonl")
     settings = at.settings()
     secret = salt.load(settings.hash_salt, data_dir=settings.data_dir, production=settings.production)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from msgspec import Struct, field
 
-from recsys.errors import StorageError, UsageError, nearest
+from recsys.errors import StorageError, UsageError
+from recsys.eventlog.pseudonym import pseudonym
 from recsys.service.importing import rows as parsing
 from recsys.service.importing import tabular
+from recsys.service.importing.columns import Columns
 from recsys.service.importing.rows import BadRowError
 from recsys.service.importing.tabular import Progress
 from recsys.service.store import tenants
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 DEFAULT_EVENT_TYPE = "click"
+KNOWN_USERS = 1 << 16  # whose pseudonyms are not computed again
 
 _ITEM_COPY = (
     "COPY staged_item (place, item_id, tags, title, brand, category, price, created_at) FROM STDIN (FORMAT binary)"
@@ -37,6 +41,8 @@ SELECT DISTINCT ON (item_id) %s, item_id, tags, title, brand, category, price, c
 FROM staged_item ORDER BY item_id, place DESC
 ON CONFLICT (tenant_id, item_id) DO UPDATE SET tags = excluded.tags, title = excluded.title, brand = excluded.brand,
     category = excluded.category, price = excluded.price, created_at = excluded.created_at
+WHERE (item.tags, item.title, item.brand, item.category, item.price, item.created_at) IS DISTINCT FROM
+    (excluded.tags, excluded.title, excluded.brand, excluded.category, excluded.price, excluded.created_at)
 """
 _EVENT_COPY = "COPY staged_event (user_id, item_id, event_type, ts, value, surface) FROM STDIN (FORMAT binary)"
 _EVENT_TYPES = ("text", "text", "text", "timestamptz", "float8", "text")
@@ -47,6 +53,7 @@ CREATE TEMP TABLE staged_event (user_id text, item_id text, event_type text, ts 
 _EVENT_MERGE = """
 INSERT INTO event (tenant_id, user_id, item_id, event_type, ts, value, surface)
 SELECT %s, user_id, item_id, event_type, ts, value, surface FROM staged_event
+ORDER BY user_id, item_id, event_type, ts
 ON CONFLICT DO NOTHING
 """
 
@@ -65,39 +72,6 @@ class Imported(Struct, kw_only=True):
     notes: list[str] = field(default_factory=list)
 
 
-class Columns:
-    """Which column of the file is which field: ``--map theirs=ours``, and ``--set ours=value`` for all rows."""
-
-    def __init__(self, known: Sequence[str], renames: Sequence[str], constants: Sequence[str]) -> None:
-        self._known = known
-        self._renames = dict(self._pair(word, "--map", "theirs=ours") for word in renames)
-        self._constants = dict(self._pair(word, "--set", "ours=value") for word in constants)
-        for ours in (*self._renames.values(), *self._constants):
-            if ours not in known:
-                raise UsageError("no such field", found=ours, hint=nearest(ours, list(known)))
-
-    @staticmethod
-    def _pair(word: str, option: str, expected: str) -> tuple[str, str]:
-        left, equals, right = word.rpartition("=") if option == "--map" else word.partition("=")
-        if not equals or not left or not right:
-            raise UsageError(f"{option} cannot be read", found=word, expected=expected)
-        return left, right
-
-    def fields(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a row; columns that are no field are left out."""
-        renamed = {self._renames.get(name, name): value for name, value in row.items() if name not in self._hidden}
-        return {name: value for name, value in {**renamed, **self._constants}.items() if name in self._known}
-
-    @property
-    def _hidden(self) -> set[str]:
-        """Columns whose own name is the field that another column is mapped to."""
-        return {ours for theirs, ours in self._renames.items() if ours != theirs and ours not in self._renames}
-
-    def gives(self, name: str) -> bool:
-        """Whether a constant or a renamed column gives the field."""
-        return name in self._constants or name in self._renames.values()
-
-
 def import_items(
     opened: Connection, path: Path, tenant_id: str, columns: Columns, aside: Path, on_progress: Progress | None = None
 ) -> Imported:
@@ -114,7 +88,7 @@ def import_items(
         cursor.execute(_ITEM_MERGE, (tenant_id,))
         done.stored = cursor.rowcount
         done.repeated = done.rows - done.bad - done.stored
-    return _finish(opened, tenant_id, done, path)
+    return _finish(opened, tenant_id, done, path, columns)
 
 
 def import_events(
@@ -126,12 +100,14 @@ def import_events(
     done = Imported()
     raw: Any = opened.connection.driver_connection
 
+    known = lru_cache(KNOWN_USERS)(partial(pseudonym, salt))
+
     def parse(row: Mapping[str, Any]) -> parsing.EventValues:
         if "event_type" not in row:
             if not done.notes:
                 done.notes.append(f"there is no event_type: {DEFAULT_EVENT_TYPE} is taken; else use --set event_type=…")
             row = {**row, "event_type": DEFAULT_EVENT_TYPE}
-        return parsing.event(row, salt)
+        return parsing.event(row, known)
 
     with raw.cursor() as cursor:
         cursor.execute(_EVENT_STAGE)
@@ -143,7 +119,7 @@ def import_events(
         done.stored = cursor.rowcount
         done.repeated = done.rows - done.bad - done.stored
         _note_unknown_items(cursor, tenant_id, done)
-    return _finish(opened, tenant_id, done, path)
+    return _finish(opened, tenant_id, done, path, columns)
 
 
 def _note_unknown_items(cursor: Any, tenant_id: str, done: Imported) -> None:
@@ -157,7 +133,8 @@ def _note_unknown_items(cursor: Any, tenant_id: str, done: Imported) -> None:
         done.notes.append(f"{unknown:,} events are of items that the catalogue does not have: they do not count yet")
 
 
-def _finish(opened: Connection, tenant_id: str, done: Imported, path: Path) -> Imported:
+def _finish(opened: Connection, tenant_id: str, done: Imported, path: Path, columns: Columns) -> Imported:
+    done.notes += columns.notes()
     if not done.rows:
         done.faults.append(f"{path}: the file has no rows")
     elif done.stored:
@@ -170,9 +147,11 @@ def _good(
     on_progress: Progress | None,
 ) -> Iterator[Any]:  # fmt: skip
     """The values of good rows; bad ones are counted, and written to ``aside`` with their line and reason."""
+    if aside.exists() and path.exists() and aside.samefile(path):
+        raise UsageError("bad rows would overwrite the file that is imported", where=str(aside))
     out = None
     try:
-        for line, row in tabular.read(path, on_progress):
+        for line, row in tabular.read(path, lambda header: columns.check(path, header), on_progress):
             done.rows += 1
             try:
                 if isinstance(row, str):

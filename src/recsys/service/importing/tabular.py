@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from recsys.errors import InputError, UsageError
 
 TAB_SUFFIXES = (".tsv", ".tab", ".inter", ".item")
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 MAX_FIELD = 1 << 20
+BOM = b"\xef\xbb\xbf"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of other bytes
 
 Row = tuple[int, dict[str, Any] | str]
 """The line of the file (1-based; the row in Parquet) and its fields; or what is wrong with a line that is no row."""
 Progress = Callable[[int, int], None]
+Header = Callable[[list[str]], None]
+"""Called with the columns of a file that names them before its rows."""
 
 
-def read(path: Path, on_progress: Progress | None = None) -> Iterator[Row]:
+def read(path: Path, on_header: Header, on_progress: Progress | None = None) -> Iterator[Row]:
     """The rows of a file, by its suffix; InputError where it cannot be read at all."""
     if not path.is_file():
         raise InputError("no such file", where=str(path))
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        yield from _parquet(path, on_progress)
+        yield from _parquet(path, on_header, on_progress)
     elif suffix in JSON_SUFFIXES:
         yield from _jsonl(path, on_progress)
     elif suffix in (".csv", *TAB_SUFFIXES):
-        yield from _csv(path, "\t" if suffix in TAB_SUFFIXES else ",", on_progress)
+        yield from _csv(path, "\t" if suffix in TAB_SUFFIXES else ",", on_header, on_progress)
     else:
         known = ", ".join((".csv", *TAB_SUFFIXES, *JSON_SUFFIXES, ".parquet"))
         raise UsageError("the kind of file is not known", where=str(path), found=suffix or "no suffix", expected=known)
@@ -44,15 +48,18 @@ def _jsonl(path: Path, on_progress: Progress | None) -> Iterator[Row]:
         for number, line in enumerate(file, start=1):
             if on_progress is not None and number % 1000 == 0:
                 on_progress(file.tell(), size)
+            line = line.removeprefix(BOM) if number == 1 else line
+            if not line.strip():
+                continue
             try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
+                row = msgspec.json.decode(line)
+            except (msgspec.DecodeError, RecursionError) as error:
                 yield number, f"not JSON: {error}"
                 continue
             yield number, row if isinstance(row, dict) else "not a JSON object"
 
 
-def _csv(path: Path, delimiter: str, on_progress: Progress | None) -> Iterator[Row]:
+def _csv(path: Path, delimiter: str, on_header: Header, on_progress: Progress | None) -> Iterator[Row]:
     size = path.stat().st_size
     csv.field_size_limit(MAX_FIELD)
     quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
@@ -60,6 +67,7 @@ def _csv(path: Path, delimiter: str, on_progress: Progress | None) -> Iterator[R
         text = TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
         rows = csv.reader(text, delimiter=delimiter, quoting=quoting)
         header = _header(path, rows)
+        on_header(header)
         for line, row in _numbered(rows):
             if on_progress is not None and line % 1000 == 0:
                 on_progress(binary.tell(), size)
@@ -100,7 +108,7 @@ def _named(header: list[str], row: list[str]) -> dict[str, Any] | str:
     return {name: value for name, value in zip(header, row, strict=True) if value != ""}
 
 
-def _parquet(path: Path, on_progress: Progress | None) -> Iterator[Row]:
+def _parquet(path: Path, on_header: Header, on_progress: Progress | None) -> Iterator[Row]:
     import duckdb
 
     with duckdb.connect() as connection:
@@ -108,18 +116,14 @@ def _parquet(path: Path, on_progress: Progress | None) -> Iterator[Row]:
         try:
             described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
             # Instants as text: the driver would want a time zone library to hand them over
-            columns = ", ".join(
-                f'strftime("{name}", \'%Y-%m-%dT%H:%M:%S.%fZ\') AS "{name}"'
-                if "WITH TIME ZONE" in kind
-                else f'"{name}"'
-                for name, kind, *_ in described
-            )
+            columns = ", ".join(_column(name, kind) for name, kind, *_ in described)
             total = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchall()[0][0]
             found = connection.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)])  # noqa: S608 - the file's own column names, quoted
         except duckdb.Error as error:
             told = str(error).splitlines()[0][:200]
             raise InputError("not a Parquet file that can be read", where=str(path), found=told) from None
         names = [name for name, *_ in described]
+        on_header(names)
         number = 0
         while batch := found.fetchmany(10_000):
             for values in batch:
@@ -127,3 +131,8 @@ def _parquet(path: Path, on_progress: Progress | None) -> Iterator[Row]:
                 yield number, {name: value for name, value in zip(names, values, strict=True) if value is not None}
             if on_progress is not None:
                 on_progress(number, total)
+
+
+def _column(name: str, kind: str) -> str:
+    quoted = '"' + name.replace('"', '""') + '"'
+    return f"strftime({quoted}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {quoted}" if "WITH TIME ZONE" in kind else quoted
