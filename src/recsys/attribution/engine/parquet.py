@@ -203,8 +203,9 @@ def _bad_id(name: str) -> tuple[str, str]:
 def _bad_text(value: str) -> str:
     """True for NULL and for text that cannot be an identifier. Plain printable ASCII is seen by one cheap pattern."""
     return (
-        f"{value} IS NULL OR length({value}) > {MAX_ID_LENGTH} OR NOT (regexp_full_match({value}, '[!-~]+') OR "
-        f"NOT (regexp_matches({value}, '[{_CONTROL}]') OR regexp_matches({value}, '{_BLANK}')))"
+        f"CASE WHEN regexp_full_match({value}, '[!-~]{{1,{MAX_ID_LENGTH}}}') THEN FALSE "
+        f"ELSE {value} IS NULL OR length({value}) > {MAX_ID_LENGTH} OR regexp_matches({value}, '[{_CONTROL}]') "
+        f"OR regexp_matches({value}, '{_BLANK}') END"
     )
 
 
@@ -219,7 +220,13 @@ def _bad_items(kind: str) -> list[tuple[str, str]]:
     told = f"items: a list of items, each with an item_id and a rank 1 to {MAX_RANK}"
     ids = "list_transform(items, lambda x: x.item_id)"
     ranks = "list_transform(items, lambda x: x.rank)"
-    bad = f"list_contains(list_transform({ids}, lambda i: {_bad_text('i')}), true)"
+    # One look at all ids of a list tells mostly that they are plain; else they are judged one by one
+    plain = (
+        f"list_count({ids}) = len(items) AND list_max(list_transform(items, lambda x: strlen(x.item_id))) "
+        f"<= {MAX_ID_LENGTH} AND regexp_full_match(array_to_string({ids}, ' '), '[!-~]+( [!-~]+)*')"
+    )
+    one_by_one = f"list_contains(list_transform({ids}, lambda i: {_bad_text('i')}), true)"
+    bad = f"CASE WHEN {plain} THEN FALSE ELSE {one_by_one} END"
     out_of_range = f"list_min({ranks}) < 1 OR list_max({ranks}) > {MAX_RANK}"
     cases = [
         ("items IS NULL", told),
