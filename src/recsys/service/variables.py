@@ -90,9 +90,9 @@ def _number(kind: Callable[[str], Any], low: float, high: float, expected: str) 
 
 def address(name: str, given: str) -> tuple[str, int]:
     """host:port; no host means every interface."""
-    host, _, port = given.strip().rpartition(":")
+    host, colon, port = given.strip().rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
-    if not _PORT.match(port) or int(port) > 65_535 or (":" in host and not bracketed):
+    if not colon or not _PORT.match(port) or int(port) > 65_535 or (":" in host and not bracketed):
         raise _fault(name, given, "host:port, such as 127.0.0.1:8000 or [::1]:8000")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":8000" means every interface, as the operator wrote
 
