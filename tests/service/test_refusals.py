@@ -225,8 +225,16 @@ def test_nothing_there(world, path):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize(("method", "path", "allowed"), [("GET", "/v1/recommend", "POST"), ("PUT", "/v1/similar", "POST"),
-    ("DELETE", "/v1/outcomes", "POST"), ("POST", "/livez", "GET"), ("PATCH", "/readyz", "GET")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/recommend", "POST"),
+        ("PUT", "/v1/similar", "POST"),
+        ("DELETE", "/v1/outcomes", "POST"),
+        ("POST", "/livez", "GET"),
+        ("PATCH", "/readyz", "GET"),
+    ],
+)
 def test_another_method(world, method, path, allowed):
     """405, and which methods the path takes."""
     answer = world.server.client.request(method, path)
