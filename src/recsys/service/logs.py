@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -19,10 +21,15 @@ from recsys.contracts.events import (
     ServiceItem,
     SubjectHashes,
 )
+from recsys.errors import StorageError
 from recsys.eventlog.convert import to_exposure_v1
 from recsys.eventlog.writer import LogWriter
 
 ExposureFormat = Literal["service_v1", "eval_v1"]
+
+log = logging.getLogger("recsys.service")
+RETRY_S = 5.0
+"""So long after a failed write a worker says that it is not ready; then the next request may try again."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -143,11 +150,6 @@ def assignment_line(served: Served) -> bytes:
     )
 
 
-def outcome_line(outcome: Outcome) -> bytes:
-    """The ``outcome.v1`` line."""
-    return _encode(outcome)
-
-
 @dataclass(frozen=True)
 class Logs:
     """The writers of one process; None where a log is not enabled."""
@@ -157,6 +159,7 @@ class Logs:
     assignment: LogWriter | None
     exposure_format: ExposureFormat = "service_v1"
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _failed_at: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def all(self) -> list[tuple[str, LogWriter | None]]:
@@ -176,8 +179,34 @@ class Logs:
                 writer.close()
 
     async def log_served(self, served: Served) -> None:
-        """Write the exposure, then the assignment where there is one. StorageError where a line was not written."""
+        """Write the exposure. StorageError where it was not written."""
         if self.exposure is not None:
-            await self.exposure.append_durable(exposure_line(served, self.exposure_format))
+            await self._append("exposure", self.exposure, exposure_line(served, self.exposure_format))
+
+    async def log_assignment(self, served: Served) -> None:
+        """Write the assignment of an answer that has one. StorageError where it was not written."""
         if self.assignment is not None and served.experiment is not None:
-            await self.assignment.append_durable(assignment_line(served))
+            await self._append("assignment", self.assignment, assignment_line(served))
+
+    async def log_outcomes(self, outcomes: list[Outcome]) -> None:
+        """Write outcomes, all in one go. StorageError where they were not written."""
+        if self.outcome is not None:
+            await self._append("outcome", self.outcome, b"\n".join(map(_encode, outcomes)))
+
+    async def _append(self, name: str, writer: LogWriter, line: bytes) -> None:
+        """Write, and tell the service's own log when writing begins to fail and when it works again."""
+        try:
+            await writer.append_durable(line)
+        except StorageError as error:
+            if name not in self._failed_at:
+                log.error("%s", error)
+            self._failed_at[name] = time.monotonic()
+            raise
+        if self._failed_at.pop(name, None) is not None:
+            log.warning("the %s log is written again", name)
+
+    def unwritable(self) -> list[str]:
+        """Logs whose last line could not be written, a moment ago. Later a worker must be asked again: who gets no
+        requests would never find out that the disk has space again."""
+        now = time.monotonic()
+        return [name for name, _ in self.all if now - self._failed_at.get(name, -RETRY_S) < RETRY_S]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
@@ -15,7 +16,7 @@ from recsys.errors import RequestError, StorageError
 from recsys.eventlog.checks import checker
 from recsys.eventlog.faults import findings
 from recsys.eventlog.pseudonym import pseudonym
-from recsys.service.logs import Logs, outcome_line
+from recsys.service.logs import Logs
 
 REMEMBERED_S = 3_600.0
 REMEMBERED_EVENTS = 500_000
@@ -50,6 +51,7 @@ class Collector:
         self._logs = logs
         self._salt = salt
         self._seen = seen or Seen()
+        self._turn = asyncio.Lock()
         self._check = checker(SCHEMA)
         self._decode = msgspec.json.Decoder(Outcome).decode
 
@@ -58,23 +60,23 @@ class Collector:
 
         RequestError (503) where they cannot be written: then none of them was, and the client should send them again.
         """
-        writer = self._logs.outcome
-        if writer is None:
+        if self._logs.outcome is None:
             hint = "Set OUTCOME_LOG_PATH and start the service again."
             raise RequestError(503, "RECSYS_INTERNAL", "the outcome log is not enabled", hint=hint, retry_after=60)
-        results, lines, keys = self._sort_out(tenant_id, events)
-        if lines:
-            try:
-                await writer.append_durable(b"\n".join(lines))
-            except StorageError as error:
-                raise RequestError(503, "RECSYS_INTERNAL", error.problem, retry_after=5) from error
-            for key in keys:
-                self._seen.add(key)
+        async with self._turn:  # else an event that comes twice at once is written twice
+            results, taken, keys = self._sort_out(tenant_id, events)
+            if taken:
+                try:
+                    await self._logs.log_outcomes(taken)
+                except StorageError as error:
+                    raise RequestError(503, "RECSYS_INTERNAL", error.problem, retry_after=5) from error
+                for key in keys:
+                    self._seen.add(key)
         return results
 
-    def _sort_out(self, tenant_id: str, events: list[bytes]) -> tuple[list[OutcomeResult], list[bytes], list[bytes]]:
+    def _sort_out(self, tenant_id: str, events: list[bytes]) -> tuple[list[OutcomeResult], list[Outcome], list[bytes]]:
         results: list[OutcomeResult] = []
-        lines: list[bytes] = []
+        taken: list[Outcome] = []
         new: dict[bytes, None] = {}
         for index, event in enumerate(events):
             outcome = self._checked(tenant_id, event)
@@ -86,9 +88,9 @@ class Collector:
                 results.append(OutcomeResult(index=index, status="duplicate"))
                 continue
             new.update(dict.fromkeys(keys))
-            lines.append(outcome_line(self._pseudonymised(tenant_id, outcome)))
+            taken.append(self._pseudonymised(tenant_id, outcome))
             results.append(OutcomeResult(index=index, status="accepted"))
-        return results, lines, list(new)
+        return results, taken, list(new)
 
     def _checked(self, tenant_id: str, event: bytes) -> Outcome | str:
         """The outcome, or why it is refused. A newline in JSON can only be white space between tokens."""

@@ -61,34 +61,22 @@ class Recommender:
     async def answer(self, asked: Asked, tenant: Tenant, request_id: str, started: float) -> RecommendResponse:
         """The list for ``asked``, logged. ``started``: ``time.perf_counter()`` at receipt."""
         chosen = self.choose_variant(asked, tenant)
-        subject = self.pseudonyms(asked.subject)
+        served = self._served(asked, tenant, request_id, chosen)
         before = time.perf_counter()
-        ranking = tenant.snapshot.rank(self._query(asked, tenant, chosen, subject))
+        try:
+            ranking = tenant.snapshot.rank(self._query(asked, tenant, chosen, served.subject))
+        except Exception:  # the request was admitted: it counts, as an error, also in the figures of its variant
+            await self._log(replace(served, latency_ms=_ms(before, started), error=True))
+            raise
         ranked = time.perf_counter()
-        served = self._served(asked, tenant, request_id, subject, chosen, ranking, (ranked - started) * 1000)
-        state, notice = await self._log(served)
+        items = [(item.item_id, item.score) for item in ranking.items]
+        state, notice = await self._log(replace(served, items=items, latency_ms=_ms(ranked, started)))
         timings = {
-            "rank": round((ranked - before) * 1000, 3),
-            "log": round((time.perf_counter() - ranked) * 1000, 3),
-            "total": round((time.perf_counter() - started) * 1000, 3),
+            "rank": _ms(ranked, before),
+            "log": _ms(time.perf_counter(), ranked),
+            "total": _ms(time.perf_counter(), started),
         }
-        return _response(asked, tenant, served, ranking, chosen, timings, state, notice)
-
-    async def log_failure(self, asked: Asked, tenant: Tenant, request_id: str, started: float) -> None:
-        """Log an admitted request that ended in an error: an exposure without items, ``error: true``."""
-        served = Served(
-            request_id=request_id,
-            ts=self._logs.clock(),
-            tenant_id=tenant.snapshot.tenant_id,
-            surface=asked.surface,
-            segment=asked.segment,
-            subject=self.pseudonyms(asked.subject),
-            versions=tenant.versions,
-            items=[],
-            latency_ms=round((time.perf_counter() - started) * 1000, 3),
-            error=True,
-        )
-        await self._log(served)
+        return _response(asked, tenant, served, ranking, timings, state, notice)
 
     def choose_variant(self, asked: Asked, tenant: Tenant) -> Chosen | None:
         """The experiment and variant of the request; RequestError (422) where it names one that does not exist."""
@@ -154,20 +142,18 @@ class Recommender:
         variant = None if chosen is None else chosen.weights
         return tenant.snapshot.config.weights_for(asked.surface, variant, asked.weights)
 
-    def _served(
-        self, asked: Asked, tenant: Tenant, request_id: str, subject: Subject, chosen: Chosen | None,
-        ranking: Ranking, latency_ms: float,
-    ) -> Served:  # fmt: skip
+    def _served(self, asked: Asked, tenant: Tenant, request_id: str, chosen: Chosen | None) -> Served:
+        """What is logged of the request before its list is known."""
         return Served(
             request_id=request_id,
             ts=self._logs.clock(),
             tenant_id=tenant.snapshot.tenant_id,
             surface=asked.surface,
             segment=asked.segment,
-            subject=subject,
+            subject=self.pseudonyms(asked.subject),
             versions=tenant.versions,
-            items=[(item.item_id, item.score) for item in ranking.items],
-            latency_ms=round(latency_ms, 3),
+            items=[],
+            latency_ms=0.0,
             locale=asked.context.locale,
             device=asked.context.device,
             country=asked.context.country,
@@ -185,7 +171,13 @@ class Recommender:
         except StorageError as error:
             told = f"{error.problem}: this list will be missing from every report"
             return ExposureState(logged=False, durable=False), Notice(code="EXPOSURE_NOT_LOGGED", detail=told)
-        return ExposureState(logged=True, durable=self._logs.exposure.durable), None
+        state = ExposureState(logged=True, durable=self._logs.exposure.durable)
+        try:
+            await self._logs.log_assignment(served)
+        except StorageError as error:
+            told = f"{error.problem}: the exposure is logged, its assignment is not"
+            return state, Notice(code="EXPOSURE_NOT_LOGGED", detail=told)
+        return state, None
 
 
 def _chosen(name: str, variant: str, variants: Mapping[str, Variant | None]) -> Chosen:
@@ -193,12 +185,16 @@ def _chosen(name: str, variant: str, variants: Mapping[str, Variant | None]) -> 
     return Chosen(name, variant, None if configured is None else configured.weights)
 
 
+def _ms(later: float, earlier: float) -> float:
+    return round((later - earlier) * 1000, 3)
+
+
 def _number(weight: object) -> float:
     return float(weight) if isinstance(weight, int | float) else 0.0
 
 
 def _response(
-    asked: Asked, tenant: Tenant, served: Served, ranking: Ranking, chosen: Chosen | None,
+    asked: Asked, tenant: Tenant, served: Served, ranking: Ranking,
     timings: dict[str, float], state: ExposureState, notice: Notice | None,
 ) -> RecommendResponse:  # fmt: skip
     versions = tenant.versions
@@ -224,7 +220,9 @@ def _response(
             rules_version=versions.rules,
             release=versions.release,
             request_id=served.request_id,
-            experiment=UNSET if chosen is None else VariantRef(id=chosen.name, variant=chosen.variant),
+            experiment=UNSET
+            if served.experiment is None
+            else VariantRef(id=served.experiment[0], variant=served.experiment[1]),
             counts=Counts(
                 candidates=ranking.counts.candidates,
                 filtered=ranking.counts.filtered,

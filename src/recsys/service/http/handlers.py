@@ -17,7 +17,6 @@ from recsys.contracts.api import (
     TenantHealth,
     ValidateResponse,
 )
-from recsys.errors import RecsysError
 from recsys.service import asked as asking
 from recsys.service.asked import Asked
 from recsys.service.http import bodies, identity
@@ -57,14 +56,7 @@ class Handlers:
         tenant = identity.tenant_of(caller, self.registry.world)
         asked = ask(await _body(request), tenant)
         request_id = request.scope["recsys_request_id"]  # type: ignore[typeddict-item]
-        try:
-            answer = await self.recommender.answer(asked, tenant, request_id, started)
-        except RecsysError:
-            raise
-        except Exception:
-            await self.recommender.log_failure(asked, tenant, request_id, started)
-            raise
-        return _json(answer)
+        return _json(await self.recommender.answer(asked, tenant, request_id, started))
 
     async def validate(self, request: Request) -> Response:
         """``POST /v1/recommend/validate``."""
@@ -129,8 +121,8 @@ class Handlers:
         return identity.identify(request.headers, self.registry.world, dev_auth=self.dev_auth)
 
     def _reasons(self) -> list[str]:
-        unwritable = [name for name, writer in self.logs.all if writer is not None and not writer.writable]
-        return [*self.registry.reasons_not_ready(), *(f"the {name} log cannot be written" for name in unwritable)]
+        unwritable = [f"the {name} log cannot be written" for name in self.logs.unwritable()]
+        return [*self.registry.reasons_not_ready(), *unwritable]
 
 
 def _config(tenant: Tenant):  # noqa: ANN202 - TenantConfig
