@@ -9,10 +9,12 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Event
 
 from msgspec import Struct, field
 
@@ -26,6 +28,7 @@ from recsys.eventlog.reader import localize
 ALONE_BYTES = 8 << 20
 BLOCK_BYTES = 1 << 18  # small enough that a block and its records stay in the cache of a core
 RANGE_BYTES = 32 << 20
+HASHED_AT_ONCE = 1 << 20
 KEPT_FAULTS = 1000
 LOOKED_AT_LINES = 20
 AUTO = "auto"
@@ -138,17 +141,36 @@ def _run(
         workers = 1  # done before other processes have started
     results: dict[tuple[int, int], _RangeResult] = {}
     done = 0
-    for number, piece, result in _map(pieces, workers):
-        results[number, piece.start] = result
-        done += piece.end - piece.start
-        if on_progress is not None:
-            on_progress(done, total)
+    with _digests(files if hashes else []) as digests:
+        for number, piece, result in _map(pieces, workers):
+            results[number, piece.start] = result
+            done += piece.end - piece.start
+            if on_progress is not None:
+                on_progress(done, total)
+        for file, digest in zip(files, digests, strict=False):
+            file.sha256 = digest.result()
     for number, file in enumerate(files):
         for key in sorted(key for key in results if key[0] == number):
             _add(file, results[key], max_faults)
-        if hashes:
-            with file.plain.open("rb") as content:
-                file.sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+
+
+@contextmanager
+def _digests(files: list[FileValidation]) -> Iterator[list[Future[str]]]:
+    """The SHA-256 of each file, taken in a thread beside the block, and no further than the block where that fails."""
+    ended = Event()
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            yield [thread.submit(_sha256, file.plain, ended) for file in files]
+        finally:
+            ended.set()
+
+
+def _sha256(path: Path, ended: Event) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as content:
+        while not ended.is_set() and (chunk := content.read(HASHED_AT_ONCE)):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _map(pieces: list[tuple[int, _Range]], workers: int) -> Iterator[tuple[int, _Range, _RangeResult]]:
