@@ -143,6 +143,8 @@ def _instant(row: Mapping[str, Any], name: str) -> datetime:
         raise BadRowError(f"{name} is missing")
     if isinstance(value, str) and not _NUMBER.match(value):
         return _written(name, value)
+    if isinstance(value, datetime):  # Parquet's
+        raise BadRowError(f"{name}: found a time without a time zone, expected one with, such as UTC")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise BadRowError(
             f"{name}: found {type(value).__name__}, expected RFC 3339 with an offset, or seconds since 1970"

@@ -16,6 +16,7 @@ from recsys.errors import InputError, UsageError
 TAB_SUFFIXES = (".tsv", ".tab", ".inter", ".item")
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 MAX_FIELD = 1 << 20
+ZONED = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 BOM = b"\xef\xbb\xbf"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of other bytes
 
@@ -135,4 +136,6 @@ def _parquet(path: Path, on_header: Header, on_progress: Progress | None) -> Ite
 
 def _column(name: str, kind: str) -> str:
     quoted = '"' + name.replace('"', '""') + '"'
-    return f"strftime({quoted}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {quoted}" if "WITH TIME ZONE" in kind else quoted
+    if kind in ZONED:
+        return f"strftime({quoted}::TIMESTAMPTZ, '%Y-%m-%dT%H:%M:%S.%fZ') AS {quoted}"
+    return f"{quoted}::VARCHAR AS {quoted}" if "TIME ZONE" in kind or "TIMESTAMPTZ" in kind else quoted
