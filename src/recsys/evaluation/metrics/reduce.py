@@ -17,7 +17,8 @@ from recsys.evaluation.metrics.intra_list_diversity import IntraListDiversity
 from recsys.evaluation.metrics.spread import Spread
 from recsys.statistics.moments import SCALE, Moments
 
-HALF = 2**20
+HALF_BITS = 20
+HALF = 2**HALF_BITS
 """Squares of a user's sums are taken in two halves, so that 128 bits hold them at any size of log."""
 
 
@@ -83,7 +84,7 @@ def score_moments(connection: Any, count: int, column: str | None) -> dict[str, 
 
 
 def _sums(y: str) -> str:
-    high, low = f"({y} // {HALF})", f"({y} % {HALF})"
+    high, low = f"({y} >> {HALF_BITS})", f"({y} & {HALF - 1})"  # dividing 128 bits is slow; no sum is negative
     return f"sum({y}), sum({y} * n), sum({y} * r), sum({high} * {high}), sum({high} * {low}), sum({low} * {low})"
 
 
