@@ -167,3 +167,13 @@ def test_an_output_that_cannot_be_written(tmp_path):
     with pytest.raises(StorageError, match="cannot be written"):
         rewrite.pseudonymise(str(raw), str(tmp_path / "no" / "made.jsonl"), SALT)
     assert [path.name for path in tmp_path.iterdir()] == ["raw.jsonl"]
+
+
+def test_hash_leaves_an_id_that_names_nobody(tmp_path):
+    """A user_id that only repeats the request_id stays: the exposure of such a request carries it as it is."""
+    path, target = tmp_path / "o.jsonl", tmp_path / "h.jsonl"
+    path.write_text(
+        '{"request_id":"r1","user_id":"r1","item_id":"a","event_type":"click","ts":"2026-02-05T10:00:00Z"}\n'
+    )
+    rewrite.pseudonymise(str(path), str(target), b"salt")
+    assert '"user_id":"r1"' in target.read_text()

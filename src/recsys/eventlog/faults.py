@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,12 +81,13 @@ def _parsed(text: str, schema: str) -> list[Finding]:
     if text.startswith("\ufeff"):
         hint = "Save the file as UTF-8 without a byte-order mark."
         return [Finding(path="$", rule="json", found="a byte-order mark", expected="a JSON object", hint=hint)]
-    doubled: list[str] = []
+    doubled: list[tuple[dict[str, Any], str]] = []
 
     def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in members]
-        doubled.extend(sorted({key for key in keys if keys.count(key) > 1}))
-        return dict(members)
+        made = dict(members)
+        doubled.extend((made, key) for key in made if keys.count(key) > 1)
+        return made
 
     try:
         record = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant, parse_int=_whole_number)
@@ -94,21 +96,34 @@ def _parsed(text: str, schema: str) -> list[Finding]:
         return [_malformed(text, error)]
 
 
-def _record_findings(record: Any, doubled: list[str], schema: str) -> list[Finding]:
+def _record_findings(record: Any, doubled: list[tuple[dict[str, Any], str]], schema: str) -> list[Finding]:
     found = [
         Finding(
-            path=_member("$.", key).replace("$.[", "$..["),
+            path=_member(path, key),
             rule="duplicate-key",
             found="this key more than once in one object",
             expected="each key once",
         )
-        for key in doubled
+        for path, part in (_objects(record) if doubled else ())
+        for owner, key in doubled
+        if owner is part
     ]
     beyond = _beyond_schema(record)
     if any(finding.rule == "surrogate" for finding in beyond):  # the schema library takes Unicode only
         record = json.loads(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace"))
     told = {finding.path for finding in beyond}
     return found + [finding for finding in _schema_findings(record, schema) if finding.path not in told] + beyond
+
+
+def _objects(value: Any, path: str = "$") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object inside ``value`` with its path."""
+    if isinstance(value, dict):
+        yield path, value
+        for key, below in value.items():
+            yield from _objects(below, _member(path, key))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _objects(below, f"{path}[{index}]")
 
 
 class _NotJsonError(Exception):

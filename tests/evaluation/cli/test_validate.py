@@ -63,7 +63,7 @@ SEVEN_FAULTS = [
     (3, "$.items[0].rank", "type"),
     (4, "$.ts", "timestamp"),
     (5, "$.items[0].score", "unknown-field"),
-    (6, "$..user_id", "duplicate-key"),
+    (6, "$.user_id", "duplicate-key"),
     (8, "$.user_id", "required"),
     (9, "$.items[0].rank", "minimum"),
 ]
