@@ -100,7 +100,6 @@ def _bound(settings: Settings) -> socket.socket:
 def _run(settings: Settings, listening: socket.socket, workers: int, stop: _Stop) -> None:
     """Always under uvicorn's supervisor, also for one worker: a lone server would die of its own SIGTERM."""
     import uvicorn
-    from uvicorn.config import STARTUP_FAILURE
 
     from recsys.service.cli.supervisor import Supervisor, leave_with_parent
 
@@ -124,7 +123,7 @@ def _run(settings: Settings, listening: socket.socket, workers: int, stop: _Stop
     if stop.asked:
         return
     supervisor.run()
-    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+    if supervisor.broken:
         raise StorageError("a worker could not start", hint="Its own words are above.")
 
 

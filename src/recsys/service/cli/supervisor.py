@@ -9,21 +9,36 @@ import socket
 import sys
 
 from uvicorn import Config
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's supervisor, which tells the address once every worker answers."""
+    """uvicorn's supervisor, which tells the address once every worker answers, and ends where one dies before that:
+    ``broken``. Later, dead workers are replaced."""
 
     def __init__(self, config: Config, listening: socket.socket) -> None:
         super().__init__(config, [listening])
         self._address = _shown(listening)
         self._told = False
+        self.broken = False
 
     def keep_subprocess_alive(self) -> None:
-        """Replace dead workers."""
-        super().keep_subprocess_alive()
-        if not self._told and not self.should_exit.is_set() and all(worker.is_ready() for worker in self.processes):
+        """Look after the workers."""
+        for worker in self.processes:
+            worker.child_conn.close()  # theirs alone, so that a death is noticed at once, not after a long silence
+        if self._told:
+            super().keep_subprocess_alive()
+            self.broken = self.should_exit.is_set() and any(w.exitcode == STARTUP_FAILURE for w in self.processes)
+        elif not self.should_exit.is_set():
+            self._begin()
+
+    def _begin(self) -> None:
+        ready = [worker.is_ready(timeout=1) for worker in self.processes]
+        if any(worker.exitcode is not None for worker in self.processes):
+            self.broken = True
+            self.should_exit.set()
+        elif all(ready):
             self._told = True
             workers = "1 worker" if len(self.processes) == 1 else f"{len(self.processes)} workers"
             sys.stderr.write(f"recsys-service: serving on {self._address} with {workers}\n")
