@@ -245,3 +245,13 @@ def test_everything_without_a_database_url(public, tmp_path):
     assert list(Path(tmp_path, "logs").glob("exposure-*.jsonl"))
     salt = public / "all" / "exposure-hash-salt"
     assert salt.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_operators_bound_on_lists_is_served(make_world):
+    """Longer lists are refused, the default is no longer, and the list says by its version what it was bounded by."""
+    world = make_world(RECSYS_ALGO_MAX_K="3")
+    refused = world.post("/v1/recommend", {"surface": "home", "k": 4, "user": {"user_id": "u"}})
+    assert (refused.status_code, "3" in refused.json()["detail"]) == (422, True)
+    answer = world.post("/v1/recommend", {"surface": "home", "user": {"user_id": "u"}}).json()
+    assert len(answer["items"]) == 3
+    assert answer["meta"]["config_version"].endswith(".k3")

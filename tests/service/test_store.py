@@ -322,3 +322,13 @@ def test_a_reader_outlives_its_connections(url, tenant):
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
         assert tenant in reader.listing().revisions
         assert reader.load(tenant).tenant_id == tenant
+
+
+def test_the_operators_bound_on_lists(url, tenant):
+    """It holds for every tenant, and the version says so; a tenant's own lower limit stays as it is."""
+    with connection(url) as opened:
+        made = tenants.set_config(opened, tenant, TenantConfig(limits=Limits(max_k=50)))
+    for max_k, wanted, version in ((200, 50, made.name), (50, 50, made.name), (30, 30, f"{made.name}.k30")):
+        with closing(Reader(url, max_k=max_k)) as reader:
+            found = reader.load(tenant)
+        assert (found.config.limits.max_k, found.config_version) == (wanted, version)

@@ -49,7 +49,7 @@ def create() -> Any:
         dev_auth=settings.dev_auth,
         started=time.monotonic(),
     )
-    reader = Reader(settings.database_url)
+    reader = Reader(settings.database_url, max_k=settings.max_k)
 
     @asynccontextmanager
     async def living() -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from recsys.contracts.config import MAX_K
 from recsys.errors import ConfigError, nearest
 from recsys.eventlog.writer import LogSettings
 from recsys.service.variables import Variable, address, boolean, database_url, decimal, names, one_of, text, whole
@@ -66,6 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     default_variants: tuple[str, ...]
     half_life_days: float
     covis_window_days: float
+    max_k: int
 
     @property
     def production(self) -> bool:
@@ -121,6 +123,8 @@ SETTINGS: tuple[Variable, ...] = (
     Variable("RECSYS_ALGO_HALF_LIFE_DAYS", decimal(0.01, 36_500), "30", "After so long an event counts half.", "days"),
     Variable("RECSYS_ALGO_COVIS_WINDOW_DAYS", decimal(0.01, 36_500), "30",
              "How far back co-visitation looks.", "days"),
+    Variable("RECSYS_ALGO_MAX_K", whole(1, MAX_K), str(MAX_K),
+             "The longest list that any tenant may ask for; a tenant's limits.max_k can only be lower.", "items"),
 )  # fmt: skip
 """Every setting."""
 
@@ -151,6 +155,7 @@ def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
         default_variants=values["EXPERIMENT_DEFAULT_VARIANTS"],
         half_life_days=values["RECSYS_ALGO_HALF_LIFE_DAYS"],
         covis_window_days=values["RECSYS_ALGO_COVIS_WINDOW_DAYS"],
+        max_k=values["RECSYS_ALGO_MAX_K"],
     )
     _check(settings)
     return settings, [*unknown_names(environment), *idle_names(settings, environment)]
