@@ -200,8 +200,10 @@ def test_credentials(world, path):
         assert str(bad) not in found["detail"]
     developer = {"X-Dev-User-Id": "me", "X-Dev-Org-Id": "demo"}
     problem(world.post(path, FINE, key="", headers=developer), 401, "RECSYS_AUTH_REQUIRED")
-    answer = world.post(path, FINE, headers={"X-Org-Id": "other"})
-    problem(answer, 403, "RECSYS_TENANT_SCOPE_MISMATCH")
+    for orgs in (["other"], ["demo", "other"], ["other", "demo"], [""], ["Demo"]):
+        named = [("X-API-Key", world.key), *(("X-Org-Id", org) for org in orgs)]
+        answer = world.server.client.post(path, json=FINE, headers=named)
+        problem(answer, 403, "RECSYS_TENANT_SCOPE_MISMATCH")
 
 
 def test_a_browser_key_may_only_write_outcomes(world):
@@ -240,6 +242,17 @@ def test_another_method(world, method, path, allowed):
     answer = world.server.client.request(method, path)
     problem(answer, 405, "RECSYS_INVALID_REQUEST")
     assert allowed in answer.headers["allow"]
+
+
+def test_a_client_that_hangs_up(world):
+    """A body that ends in the middle is nobody's error: nothing is logged of it."""
+    address = urlsplit(world.server.url)
+    head = f"POST /v1/recommend HTTP/1.1\r\nHost: x\r\nX-API-Key: {world.key}\r\nContent-Length: 100\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=5) as wire:
+        wire.sendall(f'{head}X-Request-Id: gone-1\r\n\r\n{{"sur'.encode())
+    assert world.get("/livez").status_code == 200
+    assert "gone-1" not in [row["request_id"] for row in log_lines(world.logs)]
+    assert "ERROR" not in world.server.said
 
 
 def test_junk_on_the_wire(world):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+
+from litestar.datastructures import Headers
 
 from recsys.errors import RequestError
 from recsys.service.tenants import Identity, Tenant, World
@@ -15,7 +16,7 @@ DEV_ROLE = "admin"
 MAX_CREDENTIAL = 512
 
 
-def identify(headers: Mapping[str, str], world: World, *, dev_auth: bool) -> Identity:
+def identify(headers: Headers, world: World, *, dev_auth: bool) -> Identity:
     """The caller; RequestError (401, 403) where there is no good credential, or the tenant is another."""
     key = headers.get(API_KEY)
     if key is not None:
@@ -30,7 +31,7 @@ def identify(headers: Mapping[str, str], world: World, *, dev_auth: bool) -> Ide
         found = Identity(org, DEV_ROLE)
     else:
         raise RequestError(401, "RECSYS_AUTH_REQUIRED", "no credential was sent", hint="Send an API key in X-API-Key.")
-    if headers.get(ORG, found.tenant_id) != found.tenant_id:
+    if any(org != found.tenant_id for org in headers.getall(ORG, ())):
         raise RequestError(403, "RECSYS_TENANT_SCOPE_MISMATCH", "X-Org-Id names another tenant than the credential")
     return found
 
