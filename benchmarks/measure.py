@@ -1,6 +1,7 @@
 """What the benchmarks share: processes with their time and peak memory, both sides in turn, the table at the end."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -15,15 +16,17 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Run:
-    """One process from start to end. ``peak``: the largest sum of RSS over it and its children, in bytes."""
+    """One process from start to end. ``cpu``: user and system seconds of it and its children, which other programs on
+    the machine change less. ``peak``: the largest sum of RSS over all of them, in bytes."""
 
     seconds: float
+    cpu: float
     peak: int
 
 
 def process(command: list[str], *, expect: int = 0) -> Run:
     """Run a command and watch its memory; its output is shown only when it fails."""
-    started = time.perf_counter()
+    started, used = time.perf_counter(), _cpu_of_children()
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     peak = 0
     while True:
@@ -36,7 +39,13 @@ def process(command: list[str], *, expect: int = 0) -> Run:
     told = running.stdout.read()
     if running.returncode != expect:
         sys.exit(f"{' '.join(command)} ended with status {running.returncode}:\n{told}")
-    return Run(seconds, peak)
+    return Run(seconds, _cpu_of_children() - used, peak)
+
+
+def _cpu_of_children() -> float:
+    """User and system seconds of all children that have ended."""
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
 
 
 def _tree_rss(pid: int) -> int:
@@ -55,12 +64,15 @@ def _tree_rss(pid: int) -> int:
 
 
 def in_turn(sides: Mapping[str, Callable[[], Run]], repetitions: int) -> dict[str, Run]:
-    """Each side's least time and largest peak over ``repetitions`` rounds, in which the sides take turns."""
+    """Each side's least times and largest peak over ``repetitions`` rounds, in which the sides take turns."""
     runs: dict[str, list[Run]] = {name: [] for name in sides}
     for _ in range(repetitions):
         for name, side in sides.items():
             runs[name].append(side())
-    return {name: Run(min(run.seconds for run in of), max(run.peak for run in of)) for name, of in runs.items()}
+    return {
+        name: Run(min(run.seconds for run in of), min(run.cpu for run in of), max(run.peak for run in of))
+        for name, of in runs.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -79,8 +91,8 @@ def at_most(what: str, value: float, limit: float, text: str = "{:.2f}") -> Row:
 
 
 def seconds(what: str, run: Run) -> Row:
-    """A figure without a target: how long a side took, and its peak memory."""
-    return Row(what, f"{run.seconds:.2f} s, peak {run.peak / MIB:.0f} MiB")
+    """A figure without a target: how long a side took, its CPU time and its peak memory."""
+    return Row(what, f"{run.seconds:.2f} s, CPU {run.cpu:.2f} s, peak {run.peak / MIB:.0f} MiB")
 
 
 def show(rows: list[Row], load_before: float) -> None:

@@ -27,18 +27,19 @@ EXPOSURE = {**bare.COLUMNS, "items": "STRUCT(item_id VARCHAR, rank INTEGER)[]"}
 def run(quick: bool) -> None:
     rows, repetitions = (100_000, 1) if quick else (1_000_000, 3)
     load = os.getloadavg()[0]
-    once, tenth = _logs(rows), _logs(rows // 10)
+    once, twice, tenth = _logs(rows), _logs(2 * rows), _logs(rows // 10)
     columnar = (_parquet(once[0], EXPOSURE), _parquet(once[1], OUTCOME))
     sides: dict[str, Callable[[], Run]] = {
         "run": lambda: _evaluate(*once),
         "read": lambda: process([sys.executable, "-m", "benchmarks.bare", "read", str(once[0])]),
         "decode": lambda: process([sys.executable, "-m", "benchmarks.bare", "decode", str(once[0]), str(PROCESSES)]),
         "parquet": lambda: _evaluate(*columnar),
+        "twice": lambda: _evaluate(*twice),
+        "tenth": lambda: _evaluate(*tenth),
     }
     found = in_turn(sides, repetitions)
     done, from_parquet = found["run"], found["parquet"]
     floor = found["read"].seconds + found["decode"].seconds
-    more = in_turn({"twice": lambda: _evaluate(*_logs(2 * rows)), "tenth": lambda: _evaluate(*tenth)}, 1)
     show(
         [
             seconds(f"run, {rows:,} exposures, {rows // 5:,} outcomes, JSONL", done),
@@ -48,11 +49,11 @@ def run(quick: bool) -> None:
             at_most("peak memory, MiB", done.peak / MIB, MOST_MIB, "{:.0f}"),
             seconds("run, the same rows from Parquet", from_parquet),
             at_most("Parquet / JSONL", from_parquet.seconds / done.seconds, MOST_PARQUET),
-            seconds("run, twice the rows", more["twice"]),
-            at_most("time, twice / once", more["twice"].seconds / done.seconds, MOST_TWICE),
-            Row("peak memory, twice / once", f"{more['twice'].peak / done.peak:.2f}"),
-            seconds("run, a tenth of the rows", more["tenth"]),
-            Row("time, ten times the rows", f"{done.seconds / more['tenth'].seconds:.1f}"),
+            seconds("run, twice the rows", found["twice"]),
+            at_most("time, twice / once", found["twice"].seconds / done.seconds, MOST_TWICE),
+            Row("peak memory, twice / once", f"{found['twice'].peak / done.peak:.2f}"),
+            seconds("run, a tenth of the rows", found["tenth"]),
+            Row("time, ten times the rows", f"{done.seconds / found['tenth'].seconds:.1f}"),
         ],
         load,
     )

@@ -17,8 +17,13 @@ def run(quick: bool) -> None:
     rows, repetitions = (100_000, 1) if quick else (1_000_000, 3)
     load = os.getloadavg()[0]
     once, twice, tenth = (data_made.exposures(size) for size in (rows, 2 * rows, rows // 10))
-    found = in_turn({"validate": lambda: _validate(once), "bare": lambda: _bare(once)}, repetitions)
-    more = in_turn({"twice": lambda: _validate(twice), "tenth": lambda: _validate(tenth)}, 1)
+    sides = {
+        "validate": lambda: _validate(once),
+        "bare": lambda: _bare(once),
+        "twice": lambda: _validate(twice),
+        "tenth": lambda: _validate(tenth),
+    }
+    found = in_turn(sides, repetitions)
     checked, bare = found["validate"], found["bare"]
     show(
         [
@@ -29,10 +34,10 @@ def run(quick: bool) -> None:
                 "rate",
                 f"{rows / checked.seconds:,.0f} lines/s, {once.stat().st_size / MIB / checked.seconds:.0f} MiB/s",
             ),
-            seconds("validate, twice the lines", more["twice"]),
-            at_most("peak memory, twice / once", more["twice"].peak / checked.peak, FLAT),
-            seconds("validate, a tenth of the lines", more["tenth"]),
-            Row("time, ten times the lines", f"{checked.seconds / more['tenth'].seconds:.1f}"),
+            seconds("validate, twice the lines", found["twice"]),
+            at_most("peak memory, twice / once", found["twice"].peak / checked.peak, FLAT),
+            seconds("validate, a tenth of the lines", found["tenth"]),
+            Row("time, ten times the lines", f"{checked.seconds / found['tenth'].seconds:.1f}"),
         ],
         load,
     )
