@@ -26,6 +26,7 @@ from service_world import CONFIG, EVENTS, ITEMS, log_lines, one
 
 BODY = {"surface": "home", "k": 3, "user": {"user_id": "secret-user"}, "segment": "new",
         "context": {"locale": "de"}, "experiment": {"id": "exp-1", "variant": "B"}}  # fmt: skip
+CLICK = {"request_id": "r", "user_id": "u", "item_id": "i", "event_type": "click", "ts": "2026-02-05T10:00:00Z"}
 DEVELOPER = {"X-Dev-User-Id": "me", "X-Dev-Org-Id": "t"}
 
 
@@ -157,44 +158,40 @@ def wait(true, seconds=10):
         time.sleep(0.05)
 
 
-def test_a_log_that_cannot_be_written(developing):
-    """200 with the list, logged: false and a warning; not ready; and whole again without a restart or a request."""
+def test_logs_that_cannot_be_written(developing):
+    """Lists are served and say logged: false, outcomes are sent again; not ready; and whole again without a restart,
+    even without a request."""
     assert developing.get("/readyz").status_code == 200
-    path = developing.logs / "exposures.jsonl"
     assert developing.recommend()["meta"]["exposure"]["logged"] is True
-    path.rename(path.with_suffix(".old"))
-    path.mkdir()
+    paths = [developing.logs / "exposures.jsonl", developing.logs / "outcomes.jsonl"]
+    for path in paths:
+        path.rename(path.with_suffix(".old"))
+        path.mkdir()
     time.sleep(1.1)  # the writer looks once a second whether its file is still there
     answer = developing.recommend(segment="x")
     assert len(answer["items"]) == 5
     assert answer["meta"]["exposure"] == {"logged": False, "durable": False}
     assert [warning["code"] for warning in answer["warnings"]] == ["EXPOSURE_NOT_LOGGED"]
-    assert str(path) not in json.dumps(answer)
+    assert str(developing.logs) not in json.dumps(answer)
+    refused = developing.post("/v1/outcomes", CLICK)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert str(developing.logs) not in refused.text
     ready = developing.get("/readyz")
-    assert (ready.status_code, ready.json()["reasons"]) == (503, ["the exposure log cannot be written"])
+    told = [f"the {log} log cannot be written" for log in ("exposure", "outcome")]
+    assert (ready.status_code, ready.json()["reasons"]) == (503, told)
     assert developing.get("/livez").status_code == 200
-    assert developing.get("/health/detailed").json()["status"] == "unavailable"
-    assert "the exposure log cannot be written" in developing.server.said
-    path.rmdir()
+    health = developing.get("/health/detailed").json()
+    assert (health["status"], health["reasons"]) == ("unavailable", told)
+    assert [log["writable"] for log in health["logs"] if log["enabled"]] == [False, False]
+    assert all(reason in developing.server.said for reason in told)
+    for path in paths:
+        path.rmdir()
     wait(lambda: developing.get("/readyz").status_code == 200)
-    answer = developing.post("/v1/recommend", {"surface": "home", "user": {"user_id": "u"}})
-    assert answer.json()["meta"]["exposure"]["logged"] is True
-    assert one(log_lines(path), answer.json()["meta"]["request_id"])
-
-
-def test_outcomes_that_cannot_be_written(developing):
-    """503 with Retry-After: the client sends them again, and then they are taken."""
-    event = {"request_id": "r", "user_id": "u", "item_id": "i", "event_type": "click", "ts": "2026-02-05T10:00:00Z"}
-    path = developing.logs / "outcomes.jsonl"
-    path.unlink()
-    path.mkdir()
-    time.sleep(1.1)
-    answer = developing.post("/v1/outcomes", event)
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert developing.get("/readyz").status_code == 503
-    path.rmdir()
-    wait(lambda: developing.get("/readyz").status_code == 200)
-    assert developing.post("/v1/outcomes", event).json()["results"] == [{"index": 0, "status": "accepted"}]
+    assert developing.post("/v1/outcomes", CLICK).json()["results"] == [{"index": 0, "status": "accepted"}]
+    answer = developing.recommend()
+    assert answer["meta"]["exposure"]["logged"] is True
+    assert one(log_lines(paths[0]), answer["meta"]["request_id"])
+    wait(lambda: developing.server.said.count("log is written again") == 2)
 
 
 def test_the_database_goes_away(developing, postgres):
