@@ -50,7 +50,12 @@ def create_tenant(name: Name) -> None:
 
 @tenant.command("list")
 def list_tenants() -> None:
-    """List the tenants, with the revision of their data."""
+    """List the tenants, with the revision of their data.
+
+    **Example**
+
+        recsys-service tenant list
+    """
     from recsys.service.store import tenants
 
     with at.transaction(at.settings()) as opened:
@@ -81,7 +86,12 @@ def create_key(
 
 @key.command("list")
 def list_keys(tenant: Annotated[str | None, typer.Option(help="Only keys of this tenant.")] = None) -> None:
-    """List keys by their ids; secrets are not kept and cannot be shown."""
+    """List keys by their ids; secrets are not kept and cannot be shown.
+
+    **Example**
+
+        recsys-service key list --tenant demo
+    """
     from recsys.service.store import tenants
 
     with at.transaction(at.settings()) as opened:
@@ -94,7 +104,12 @@ def list_keys(tenant: Annotated[str | None, typer.Option(help="Only keys of this
 
 @key.command("revoke")
 def revoke_key(key_id: Annotated[str, typer.Argument(help="The id that `key list` shows.")]) -> None:
-    """Revoke a key; running workers stop taking it within seconds."""
+    """Revoke a key; running workers stop taking it within seconds.
+
+    **Example**
+
+        recsys-service key revoke 1f0a9c3e
+    """
     from recsys.service.store import tenants
 
     with at.transaction(at.settings()) as opened:
@@ -104,7 +119,12 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="The id that `key list
 
 @config.command("show")
 def show_config(name: Name) -> None:
-    """Print the configuration in force, as JSON; its version goes to stderr."""
+    """Print the configuration in force, as JSON; its version goes to stderr.
+
+    **Example**
+
+        recsys-service config show demo > config.json
+    """
     import msgspec
 
     from recsys.contracts import config as configs
