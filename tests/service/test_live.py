@@ -1,10 +1,16 @@
 """A running service sees what commands change, and keeps tenants apart."""
 
 import json
+import threading
 import time
 
+import httpx
 import pytest
 
+from ranking_worlds import tenant_data
+from recsys.errors import StorageError
+from recsys.service import tenants
+from recsys.service.tenants import Identity, Listing
 from service_world import cli, log_lines, one, write_shop
 
 
@@ -61,6 +67,32 @@ def test_an_import_is_picked_up(changing, tmp_path):
     assert changing.post("/v1/recommend", BODY, key=changing.other_key).json()["meta"]["release"] == other
 
 
+def test_a_release_is_one_list_while_data_changes(changing, tmp_path):
+    """Requests that run into an import are served from before or after it, never from between."""
+    lists: dict[str, set[str]] = {}
+    done = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=changing.server.url, headers={"X-API-Key": changing.key}) as client:
+            while not done.is_set():
+                answer = client.post("/v1/recommend", json=BODY).json()
+                lists.setdefault(answer["meta"]["release"], set()).add(json.dumps(answer["items"]))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    [thread.start() for thread in threads]
+    try:
+        for number in range(4):
+            _, events = write_shop(tmp_path, {}, [(f"late-{n}", "item-07", 1_771_000_000 + number) for n in range(50)])
+            assert cli("import", "events", events, "--tenant", "demo", env=changing.env).status == 0
+            before = len(lists)
+            wait(lambda before=before: len(lists) > before)
+    finally:
+        done.set()
+        [thread.join() for thread in threads]
+    assert len(lists) >= 4
+    assert {len(found) for found in lists.values()} == {1}
+
+
 def test_a_configuration_is_picked_up(changing, tmp_path):
     """Limits, weights and variants change at run time; the list says which version it was made of."""
     path = tmp_path / "config.json"
@@ -98,3 +130,53 @@ def test_a_new_tenant_is_served_even_without_data(changing):
     similar = changing.post("/v1/similar", {"surface": "s", "item_id": "x"}, key=key)
     assert (similar.status_code, similar.json()["items"]) == (200, [])
     assert changing.get("/readyz").status_code == 200
+
+
+def test_a_refresh_that_fails_keeps_what_there_was():
+    """Whatever happens while reading: the old world serves on, and the failure is remembered until it is over."""
+    registry = tenants.Registry()
+    assert registry.reasons_not_ready() == ["tenants and keys are not loaded from the database"]
+
+    def fails(error):
+        def read():
+            raise error
+
+        return read
+
+    registry.refresh(fails(StorageError("gone")), lambda tenant: tenant_data({}, [], tenant=tenant))
+    assert registry.reasons_not_ready()[1:] == ["gone"]
+    listing = Listing({"digest": Identity("a", "viewer")}, {"a": 1, "b": 1})
+    registry.refresh(lambda: listing, lambda tenant: tenant_data({"x": ()}, [], tenant=tenant))
+    world = registry.world
+    assert (sorted(world.tenants), registry.failures, registry.reasons_not_ready()) == (["a", "b"], (), [])
+    for error in (StorageError("gone"), ValueError("secret detail")):
+        registry.refresh(fails(error), lambda tenant: tenant_data({}, [], tenant=tenant))
+        assert registry.world is world
+        assert len(registry.failures) == 1
+        assert "secret" not in registry.failures[0]
+        assert registry.reasons_not_ready() == []
+
+
+def test_one_bad_tenant_does_not_hold_up_the_others():
+    """It keeps its old snapshot; one that never had any makes the worker not ready, without naming it."""
+    registry = tenants.Registry()
+
+    def load(tenant):
+        if tenant == "bad":
+            raise KeyError("bad data")
+        return tenant_data({"x": ()}, [], tenant=tenant, revision=revision)
+
+    revision = 1
+    registry.refresh(lambda: Listing({}, {"bad": 1, "good": 1}), load)
+    assert list(registry.world.tenants) == ["good"]
+    assert registry.reasons_not_ready() == ["the snapshot of 1 tenants is not loaded"]
+    kept = registry.world.tenants["good"]
+    registry.refresh(lambda: Listing({}, {"good": 1}), load)
+    assert registry.world.tenants["good"] is kept
+    assert registry.reasons_not_ready() == []
+    revision = 2
+    registry.refresh(lambda: Listing({}, {"good": 2}), load)
+    assert registry.world.tenants["good"] is not kept
+    assert registry.world.tenants["good"].versions == kept.versions
+    registry.refresh(lambda: Listing({}, {}), load)
+    assert registry.world.tenants == {}

@@ -64,10 +64,32 @@ def test_the_limits_are_in_the_document(document):
     request = schemas["RecommendRequest"]
     assert request["additionalProperties"] is False
     assert request["required"] == ["surface"]
-    assert schemas["OutcomeBatch"]["properties"]["outcomes"]["maxItems"] == 1000
+    outcomes = schemas["OutcomeBatch"]["properties"]["outcomes"]
+    assert (outcomes["maxItems"], outcomes["items"]) == (1000, {"$ref": "#/components/schemas/Outcome"})
     text = json.dumps(request["properties"]["k"])
     assert '"minimum": 1' in text
     assert '"maximum": 200' in text
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"k": 0}, {"k": 201}, {"surface": ""}, {"surface": "x" * 129}, {"segment": ""}, {"segment": "x" * 129},
+        {"user": {"user_id": "u" * 513}}, {"context": {"locale": "x" * 129}}, {"anchors": {"item_ids": ["a"] * 51}},
+        {"anchors": {"max_anchors": 0}}, {"anchors": {"max_anchors": 51}},
+        {"candidates": {"include_ids": ["a"] * 5001}},
+        {"constraints": {"required_tags": ["a"] * 201}}, {"constraints": {"max_per_tag": {"a": 0}}},
+        {"weights": {"pop": -1}}, {"weights": {"cooc": 1e7}}, {"experiment": {"id": ""}},
+        {"experiment": {"id": "exp-1", "variant": "x" * 129}}, {"options": {"explain": "all"}}, {"unknown": 1},
+    ],
+)  # fmt: skip
+def test_limits_that_are_enforced_are_described(world, document, extra):
+    """A generated client finds out before it sends: what is refused for its size is invalid by the document too."""
+    sent = {"surface": "home", "user": {"user_id": "u"}} | extra
+    assert world.post("/v1/recommend", sent).status_code in (400, 422)
+    schema = {"$ref": "#/components/schemas/RecommendRequest", "components": document["components"]}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(sent, schema)
 
 
 def test_answers_are_as_described(world, document):

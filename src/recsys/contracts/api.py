@@ -1,6 +1,6 @@
 """The bodies of the HTTP API. Decoding checks types and unknown keys (400); limits and meaning are checked after (422).
 
-The limits stand in the schemas, so that the OpenAPI document tells them, and in ``service.http.requests``, which
+The limits stand in the schemas, so that the OpenAPI document tells them, and in ``service.asked``, which
 enforces them with a message of its own for each.
 """
 
@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from recsys.contracts.config import MAX_WEIGHT
+
 DEFAULT_K, MAX_K = 20, 200
 DEFAULT_SEGMENT = "default"
 MAX_SURFACE = 128
@@ -18,6 +20,7 @@ MAX_CANDIDATES = 5000
 MAX_TAGS = 200
 MAX_OUTCOMES = 1000
 MAX_SUBJECT = 512
+MAX_WORD = 128
 
 Surface = Annotated[
     str,
@@ -26,11 +29,13 @@ Surface = Annotated[
         extra_json_schema={"minLength": 1, "maxLength": MAX_SURFACE},
     ),
 ]
-Segment = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_SURFACE})]
+Segment = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_SURFACE})]
+Word = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_WORD})]
+SubjectId = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_SUBJECT})]
 K = Annotated[int, Meta(description="How many items.", extra_json_schema={"minimum": 1, "maximum": MAX_K})]
 Tags = Annotated[list[str], Meta(extra_json_schema={"maxItems": MAX_TAGS})]
 ItemIds = Annotated[list[str], Meta(extra_json_schema={"maxItems": MAX_CANDIDATES})]
-Weight = Annotated[float, Meta(extra_json_schema={"minimum": 0})]
+Weight = Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_WEIGHT})]
 
 
 class _Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -40,18 +45,18 @@ class _Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
 class User(_Body, frozen=True, kw_only=True):
     """The subject of a request, raw: at least one id. Only pseudonyms of them are ever kept."""
 
-    user_id: str | None = None
-    anonymous_id: str | None = None
-    session_id: str | None = None
+    user_id: SubjectId | None = None
+    anonymous_id: SubjectId | None = None
+    session_id: SubjectId | None = None
 
 
 class RequestContext(_Body, frozen=True, kw_only=True):
     """The situation of the request. ``now`` (RFC 3339) sets the clock of windows and decay."""
 
-    locale: str | None = None
-    device: str | None = None
-    country: str | None = None
-    now: str | None = None
+    locale: Word | None = None
+    device: Word | None = None
+    country: Word | None = None
+    now: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
 
 
 class Anchors(_Body, frozen=True, kw_only=True):
@@ -96,8 +101,8 @@ class Options(_Body, frozen=True, kw_only=True):
 class ExperimentChoice(_Body, frozen=True, kw_only=True):
     """The experiment of the request; without a variant the service assigns one."""
 
-    id: str
-    variant: str | None = None
+    id: Word
+    variant: Word | None = None
 
 
 class RecommendRequest(_Body, frozen=True, kw_only=True):
@@ -120,7 +125,7 @@ class SimilarRequest(_Body, frozen=True, kw_only=True):
     """``POST /v1/similar``: items like ``item_id``, which is itself left out."""
 
     surface: Surface
-    item_id: str
+    item_id: Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_SUBJECT})]
     segment: Segment | None = None
     k: K | None = None
     user: User = field(default_factory=User)
@@ -205,10 +210,14 @@ class ValidateResponse(_Answer, frozen=True, kw_only=True):
     warnings: list[Notice]
 
 
+RawOutcome = Annotated[Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/Outcome"})]
+"""An event of a batch, decoded on its own, so that a bad one is told alone; the document names its type."""
+
+
 class OutcomeBatch(_Body, frozen=True, kw_only=True):
     """``POST /v1/outcomes``: many outcomes. One outcome may also be sent as it is."""
 
-    outcomes: Annotated[list[Raw], Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_OUTCOMES})]
+    outcomes: Annotated[list[RawOutcome], Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_OUTCOMES})]
 
 
 class OutcomeResult(_Answer, frozen=True, kw_only=True):

@@ -15,15 +15,13 @@ from msgspec import UNSET
 
 from recsys.contracts import api
 from recsys.contracts.api import Notice, RecommendRequest, SimilarRequest
-from recsys.contracts.config import TenantConfig, Weights
+from recsys.contracts.config import MAX_WEIGHT, TenantConfig, Weights
 from recsys.contracts.types import TIMESTAMP_PATTERN
 from recsys.errors import RequestError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TIMESTAMP = re.compile(TIMESTAMP_PATTERN.removesuffix("$") + r"\Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_WORD = 128
-MAX_WEIGHT = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +163,7 @@ def _common(request: RecommendRequest | SimilarRequest, config: TenantConfig) ->
     _check_constraints(request.constraints)
     for name in ("locale", "device", "country"):
         if (value := getattr(request.context, name)) is not None:
-            _word(value, f"context.{name}", longest=MAX_WORD)
+            _word(value, f"context.{name}", longest=api.MAX_WORD)
     if request.options.explain != "none":
         raise unusable("options.explain", request.options.explain, "none: explanations are not available yet")
     if request.options.seed is not None:
@@ -225,9 +223,9 @@ def _weights(given: api.Weights) -> tuple[Weights, list[Notice]]:
 def _experiment(given: api.ExperimentChoice | None) -> tuple[str, str | None] | None:
     if given is None:
         return None
-    _word(given.id, "experiment.id", longest=MAX_WORD)
+    _word(given.id, "experiment.id", longest=api.MAX_WORD)
     if given.variant is not None:
-        _word(given.variant, "experiment.variant", longest=MAX_WORD)
+        _word(given.variant, "experiment.variant", longest=api.MAX_WORD)
     return given.id, given.variant
 
 
