@@ -73,7 +73,7 @@ def test_json_of_a_page_is_what_it_seems(page):
 
 
 def _shown_commands(page):
-    """The words of the command lines of ``sh`` blocks; a line that is continued, or that ends inside quotes, goes on."""
+    """The words of the command lines of ``sh`` blocks; a line that ends inside quotes goes on in the next."""
     for block in docs_blocks.blocks(page):
         if block.language != "sh":
             continue
