@@ -1,7 +1,7 @@
 """A client in a process of its own: a few keep-alive connections, each sends its next request when it has an answer.
 
-``python -m benchmarks.client PORT CONNECTIONS FILE`` with one JSON body a line; prints a JSON object with
-``seconds`` and ``latencies_ms``. The API key is read from the environment (``BENCH_API_KEY``).
+``python -m benchmarks.client PORT CONNECTIONS FILE OUT`` with one JSON body a line in FILE; writes a JSON object with
+``seconds`` and ``latencies_ms`` to OUT. The API key is read from the environment (``BENCH_API_KEY``).
 """
 
 import asyncio
@@ -44,6 +44,6 @@ async def _send(port: int, connections: int, bodies: list[bytes]) -> dict:
 
 
 if __name__ == "__main__":
-    port, connections, path = sys.argv[1:]
+    port, connections, path, out = sys.argv[1:]
     bodies = Path(path).read_bytes().splitlines()
-    print(json.dumps(uvloop.run(_send(int(port), int(connections), bodies))))
+    Path(out).write_text(json.dumps(uvloop.run(_send(int(port), int(connections), bodies))))
