@@ -1,14 +1,20 @@
 """What all tests share: where the real data is, and what a skip means.
 
 ``RECSYS_TEST_DATA`` names the folder of real logs; a test that needs one skips without it, and says so.
-``RECSYS_TEST_REQUIRE=all`` turns every skip into a failure: the full run has no holes.
+``RECSYS_TEST_REQUIRE=all`` turns every skip into a failure: the full run has no holes. Hypothesis draws the same
+examples in every run, so that a red test is a change's own; ``--hypothesis-profile=explore`` looks further.
 """
 
 import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.register_profile("explore", derandomize=False, print_blob=True)
+hypothesis.settings.load_profile("repeatable")
 
 REQUIRE_ALL = os.environ.get("RECSYS_TEST_REQUIRE") == "all"
 ROOT = Path(__file__).resolve().parents[1]

@@ -160,7 +160,7 @@ def write_shop(folder: Path, items=None, events=None) -> tuple[Path, Path]:
 def log_lines(path: Path, log: str = "exposure") -> list[dict]:
     """All lines of a log, which is a file or a folder of files."""
     files = sorted(path.glob(f"{log}-*.jsonl")) if path.is_dir() else [path]
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 
 def one(rows: list[dict], request_id: str) -> dict:

@@ -28,7 +28,7 @@ def test_the_same_seed_gives_the_same_files(shop, tmp_path):
 def test_events_end_at_closing_time_and_follow_taste(shop, tmp_path):
     """The newest event is at the shop's closing time, and most events are in a favourite category."""
     shops.write_events(shop, tmp_path / "events", events=5000)
-    rows = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "events").read_bytes().splitlines()]
     assert len(rows) == 5000
     assert max(row["ts"] for row in rows) == shops.CLOSING.isoformat().replace("+00:00", "Z")
     liked = [

@@ -215,7 +215,7 @@ def test_bad_rows_are_told_and_set_aside(bring, stored, tmp_path):
     assert "milliseconds must be divided by 1000" in reasons[3]
     assert "secret-user" not in done.err
     aside = tmp_path / "e.jsonl.bad.jsonl"
-    assert [json.loads(line)["line"] for line in aside.read_text().splitlines()] == [2, 3, 4, 5, 6, 7]
+    assert [json.loads(line)["line"] for line in aside.read_bytes().splitlines()] == [2, 3, 4, 5, 6, 7]
     assert stat.S_IMODE(aside.stat().st_mode) == 0o600
     assert stored("event", "ts") == [(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC),)]
 
