@@ -14,6 +14,9 @@ from recsys.attribution.policy import Policy
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, AcceptedDataset
 from recsys.errors import ConfigError, InputError, StorageError
 
+ALWAYS_BY = ("day", "event_type")
+"""What every description is broken down by, of the rows themselves: a slice key of that name would be mixed with it."""
+
 
 @dataclass(frozen=True)
 class Joined:
@@ -64,7 +67,7 @@ def join(
 
 
 def check_slice_keys(keys: Sequence[str]) -> None:
-    """ConfigError for keys that are blank, repeated, or more than 8."""
+    """ConfigError for keys that are blank, repeated, more than 8, or what every description is broken down by anyway."""
     if len(keys) > MAX_SLICE_KEYS:
         raise ConfigError(
             "too many slice keys", where="slice_keys", found=str(len(keys)), expected=f"{MAX_SLICE_KEYS} at most"
@@ -72,6 +75,9 @@ def check_slice_keys(keys: Sequence[str]) -> None:
     for key in keys:
         if not key.strip() or keys.count(key) > 1:
             raise ConfigError("not a usable slice key", where="slice_keys", found=repr(key), expected="distinct words")
+        if key in ALWAYS_BY:
+            hint = f"Rates by {' and by '.join(ALWAYS_BY)} are given without being asked for."
+            raise ConfigError("not a usable slice key", where="slice_keys", found=repr(key), hint=hint)
 
 
 def write_parquet(joined: Joined, path: Path) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+from decimal import Decimal
 from types import MappingProxyType
 
 from msgspec import Struct, field
@@ -16,7 +16,7 @@ EVENT_TYPES = ("click", "conversion")
 MAX_DURATION_S = 100 * 365 * 86_400.0
 
 _UNITS = MappingProxyType({"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0})
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s|m|h|d|w)")
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -28,18 +28,21 @@ class Policy(Struct, frozen=True, kw_only=True):
     min_match_rate: float = DEFAULT_MIN_MATCH_RATE
 
 
-def duration(text: str | float, *, where: str) -> float:
+def duration(value: object, *, where: str) -> float:
     """Seconds of a duration such as ``500ms``, ``5s``, ``1h``, ``7d``; a bare number is seconds. ConfigError else."""
-    expected = "a duration such as 500ms, 5s, 30m, 1h or 7d"
-    if isinstance(text, bool):
-        raise ConfigError("not a duration", where=where, found=str(text).lower(), expected=expected)
-    if isinstance(text, int | float):
-        seconds = float(text)
-    else:
-        match = _DURATION.fullmatch(text.strip())
-        if match is None:
-            raise ConfigError("not a duration", where=where, found=repr(text[:40]), expected=expected)
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is not None:
         seconds = float(match[1]) * _UNITS[match[2]]
-    if not math.isfinite(seconds) or not 0 <= seconds <= MAX_DURATION_S:
-        raise ConfigError("the duration is out of range", where=where, found=str(text), expected="0 to 100 years")
-    return seconds
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value
+    else:
+        expected = "a duration such as 500ms, 5s, 30m, 1h or 7d"
+        raise ConfigError("not a duration", where=where, found=repr(value)[:40], expected=expected)
+    if not 0 <= seconds <= MAX_DURATION_S:
+        raise ConfigError("the duration is out of range", where=where, found=str(value)[:40], expected="0 to 100 years")
+    return float(seconds)
+
+
+def spelt(seconds: float) -> str:
+    """The text that ``duration`` reads as exactly these seconds: never in the form ``1e+06s``, which it refuses."""
+    return f"{Decimal(repr(float(seconds))):f}".removesuffix(".0") + "s"

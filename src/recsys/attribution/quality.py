@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from recsys.attribution.engine import duckdb
-from recsys.attribution.join import Joined
+from recsys.attribution.join import ALWAYS_BY, Joined
 from recsys.attribution.sources import MAX_SLICE_KEYS
 from recsys.contracts.report import (
     UNKNOWN,
@@ -134,8 +134,8 @@ def _by(
             fates[group].append((row[-2], row[-1]))
     groups = {*exposures, *fates}
     if invalid:
-        groups |= {(key, UNKNOWN) for key in ("day", "event_type", *keys)}
-    place = {key: n for n, key in enumerate(("day", "event_type", *keys))}
+        groups |= {(key, UNKNOWN) for key in (*ALWAYS_BY, *keys)}
+    place = {key: n for n, key in enumerate((*ALWAYS_BY, *keys))}
     found = []
     for group in sorted(groups, key=lambda group: (place[group[0]], group[1])):
         summed = _sum_fates(fates[group], invalid if group[1] == UNKNOWN else 0)

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from recsys.attribution import documents
 from recsys.attribution.join import check_slice_keys
-from recsys.attribution.policy import EVENT_TYPES, Policy, duration
+from recsys.attribution.policy import EVENT_TYPES, Policy, duration, spelt
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS
 from recsys.errors import ConfigError, nearest
 from recsys.evaluation.metrics import DEFAULT_PACK, Metric, parse
@@ -37,9 +37,9 @@ class EvaluationConfig(Struct, frozen=True, kw_only=True):
             "mode": self.mode,
             "slice_keys": list(self.slice_keys),
             "attribution": {
-                "tolerance": f"{policy.tolerance_s:g}s",
+                "tolerance": spelt(policy.tolerance_s),
                 "windows": {
-                    kind: None if seconds is None else f"{seconds:g}s" for kind, seconds in policy.windows_s.items()
+                    kind: None if seconds is None else spelt(seconds) for kind, seconds in policy.windows_s.items()
                 },
                 "min_match_rate": policy.min_match_rate,
             },
