@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.ranking.candidates import Catalogue
-from recsys.ranking.interactions import Interactions, Similarity, Window, popularity, recent_items
+from recsys.ranking.interactions import Interactions, Shared, Window, popularity, recent_items
 from recsys.ranking.kept import Kept
 from recsys.ranking.scoring import Weights, blend, top
 
@@ -30,7 +30,7 @@ def test_top_of_many_is_the_head_of_a_stable_sort(values):
 def test_the_last_bits_of_a_sum_do_not_decide():
     """0.1 + 0.2 and 0.3 are one score, so that item_id orders them."""
     pop = np.array([0.3, 0.1 + 0.2, 1.0])
-    scores = blend(Weights(pop=1.0, cooc=0.0), pop, None, np.arange(3))
+    scores = blend(Weights(pop=1.0, cooc=0.0), pop, None, None, 3)
     assert scores.steps[0] == scores.steps[1] == 300_000_000_000
     assert top(scores.steps, 2).tolist() == [2, 0]
 
@@ -51,12 +51,12 @@ def test_popularity_halves_with_every_half_life():
 def test_similarity_is_the_cosine_between_sets_of_users():
     """Two users touched both 0 and 1, item 0 has three users, item 1 two: 2 / √6; repeats change nothing."""
     events = interactions([(0, 0, 1), (0, 1, 2), (0, 1, 3), (1, 0, 4), (1, 1, 5), (2, 0, 6), (2, 3, 7)])
-    total = np.zeros(4)
-    Window(events, 0, 7).similarity(0).add_to(total)
-    assert total == pytest.approx([0, 2 / 6**0.5, 0, 1 / 3**0.5])
-    total = np.zeros(4)
-    Window(events, 2, 5).similarity(0).add_to(total)
-    assert total == pytest.approx([0, 1 / 2**0.5, 0, 0])
+    assert similarity(Window(events, 0, 7), 0) == pytest.approx([0, 2 / 6**0.5, 0, 1 / 3**0.5])
+    assert similarity(Window(events, 2, 5), 0) == pytest.approx([0, 1 / 2**0.5, 0, 0])
+
+
+def similarity(window, item):
+    return window.similarity([(window.shared(item), window.inverse_root_audience[item])])
 
 
 def test_recent_items_are_the_last_ones_each_once():
@@ -71,15 +71,15 @@ def test_recent_items_are_the_last_ones_each_once():
     assert recent_items(long, 0, 1, 202, count=4) == [3, 2, 1]
 
 
-@given(st.sets(st.integers(0, 9)))
-def test_both_forms_of_similarity_add_the_same(others):
-    """Sparse or dense, the smaller of the two is kept and adds the same values."""
-    where = np.array(sorted(others), dtype=np.int32)
-    similarity = Similarity.of(where, where + 1.0, 10)
-    total = np.ones(10)
-    similarity.add_to(total)
-    assert total.tolist() == [1 + (item + 1.0 if item in others else 0) for item in range(10)]
-    assert similarity.bytes == min(12 * len(where), 80)
+@given(st.lists(st.sampled_from([0, 0, 0, 1, 2, 300]), min_size=1, max_size=12))
+def test_both_forms_of_shared_counts_add_the_same(users):
+    """With some items or with all, the smaller form is kept and adds the same."""
+    shared = Shared.of_all(np.array(users))
+    total = np.ones(len(users))
+    shared.add_to(total, 0.5)
+    assert total.tolist() == [1 + count / 2 for count in users]
+    width = 2 if max(users) > 255 else 1
+    assert shared.bytes == min(width * len(users), (width + 8) * sum(map(bool, users)))
 
 
 def test_kept_answers_are_bounded_and_the_last_used_stay():

@@ -56,9 +56,9 @@ def fold(tag: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """``mask``: bool[items], who may be ranked; ``count``: how many they were before anything was taken out."""
+    """``mask``: bool[items], who may be ranked, None for all; ``count``: how many before anything was taken out."""
 
-    mask: Mask
+    mask: Mask | None
     count: int
 
 
@@ -68,7 +68,7 @@ def choose(
     """All items, or the known ones of an allow-list, without the excluded ones and without the anchors."""
     size = len(catalogue.item_ids)
     if include is None:
-        mask, count = np.ones(size, dtype=np.bool_), size
+        mask, count = None, size
     else:
         mask = np.zeros(size, dtype=np.bool_)
         allowed = catalogue.positions(include)
@@ -76,5 +76,6 @@ def choose(
         count = len(allowed)
     for left_out in (exclude, anchors):
         if left_out:
+            mask = np.ones(size, dtype=np.bool_) if mask is None else mask
             mask[catalogue.positions(left_out)] = False
     return Candidates(mask, count)

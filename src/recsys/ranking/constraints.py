@@ -24,18 +24,20 @@ class Removed:
 
 
 def filter_tags(
-    catalogue: Catalogue, mask: Mask, required: Sequence[str], forbidden: Sequence[str]
-) -> tuple[Mask, Removed]:
-    """``mask`` without the items that have none of ``required`` (where any are given) or one of ``forbidden``."""
+    catalogue: Catalogue, mask: Mask | None, required: Sequence[str], forbidden: Sequence[str]
+) -> tuple[Mask | None, Removed]:
+    """``mask`` (None: all) without the items that have none of ``required``, where any are given, or one of
+    ``forbidden``."""
     if not required and not forbidden:
         return mask, Removed()
-    before = int(np.count_nonzero(mask))
+    left = np.ones(len(catalogue.item_ids), dtype=np.bool_) if mask is None else mask
+    before = int(np.count_nonzero(left))
     if required:
-        mask = mask & _with_any(catalogue, required)
-    between = int(np.count_nonzero(mask))
+        left = left & _with_any(catalogue, required)
+    between = int(np.count_nonzero(left))
     if forbidden:
-        mask = mask & ~_with_any(catalogue, forbidden)
-    return mask, Removed(before - between, between - int(np.count_nonzero(mask)))
+        left = left & ~_with_any(catalogue, forbidden)
+    return left, Removed(before - between, between - int(np.count_nonzero(left)))
 
 
 def _with_any(catalogue: Catalogue, tags: Iterable[str]) -> Mask:

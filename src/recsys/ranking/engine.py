@@ -6,13 +6,13 @@ The order of steps: allow-list and exclusions; tags; scores of all that is left;
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from recsys.ranking.candidates import Positions, choose
+from recsys.ranking.candidates import Catalogue, Positions, choose
 from recsys.ranking.constraints import Removed, TagCaps, filter_tags
 from recsys.ranking.interactions import Floats
 from recsys.ranking.scoring import STEPS, Scores, Weights, blend, top
@@ -82,50 +82,48 @@ def similar(item_id: str, *, k: int, weights: Weights = SIMILAR_WEIGHTS) -> Quer
 def rank(signals: Signals, query: Query) -> Ranking:
     """The list for ``query``: the same for the same signals and query, to the last byte, always."""
     catalogue = signals.catalogue
+    size = len(catalogue.item_ids)
     chosen = choose(catalogue, query.include, query.exclude, query.anchors)
     mask, removed = filter_tags(catalogue, chosen.mask, query.required_tags, query.forbidden_tags)
-    positions = np.flatnonzero(mask)
+    left = size if mask is None else int(np.count_nonzero(mask))
     anchors = catalogue.positions(query.anchors)
     context = anchors[: query.max_anchors]
     pop = signals.popularity(query.now_us) if query.weights.pop > 0 else None
     cooc = signals.co_visitation(context, query.subject, query.now_us) if query.weights.cooc > 0 else None
-    scores = blend(query.weights, pop, cooc, positions)
-    places, passed = _cut(signals, query, positions, scores)
-    items = tuple(_ranked(signals, query, positions, scores, places))
-    counts = Counts(chosen.count, chosen.count - len(positions) + passed, len(items))
+    scores = blend(query.weights, pop, cooc, mask, size)
+    places, passed = _cut(catalogue, query, scores, left)
+    items = tuple(_ranked(catalogue, query, scores, places))
+    counts = Counts(chosen.count, chosen.count - left + passed, len(items))
     removed = Removed(removed.required_tags, removed.forbidden_tags, passed)
     included = None if query.include is None else len(set(query.include))
     warnings = (
         *_warnings(query, len(anchors), pop, cooc, scores),
-        *filter_warnings(removed=removed, included=included, left=len(positions)),
+        *filter_warnings(removed=removed, included=included, left=left),
     )
     return Ranking(items, counts, warnings)
 
 
-def _cut(signals: Signals, query: Query, positions: Positions, scores: Scores) -> tuple[Positions, int]:
-    """Indices into ``positions`` of the list, in order; and how many ``max_per_tag`` passed over on the way."""
+def _cut(catalogue: Catalogue, query: Query, scores: Scores, left: int) -> tuple[Positions, int]:
+    """The list's positions, in order, out of ``left`` candidates; and how many ``max_per_tag`` passed over."""
     if not query.max_per_tag:
-        return top(scores.steps, query.k), 0
+        return top(scores.steps, min(query.k, left)), 0
     caps = TagCaps.of(query.max_per_tag)
     count = query.k
     while True:
-        ordered = top(scores.steps, count)
-        kept, passed = caps.keep(signals.catalogue, positions[ordered].tolist(), query.k)
-        if len(kept) == query.k or count >= len(positions):
-            return np.searchsorted(positions, kept), passed
+        ordered = top(scores.steps, min(count, left))
+        kept, passed = caps.keep(catalogue, ordered.tolist(), query.k)
+        if len(kept) == query.k or count >= left:
+            return np.array(kept, dtype=np.int64), passed
         count *= _WIDEN
 
 
-def _ranked(signals: Signals, query: Query, positions: Positions, scores: Scores, places: Positions) -> list[Ranked]:
-    ids = signals.catalogue.item_ids
-    values = (scores.steps[places] / STEPS).tolist()
-    where: list[int] = positions[places].tolist()
+def _ranked(catalogue: Catalogue, query: Query, scores: Scores, places: Positions) -> Iterable[Ranked]:
+    positions: list[int] = places.tolist()
+    names = [catalogue.item_ids[position] for position in positions]
+    values: list[float] = (scores.steps[places] / STEPS).tolist()
     if not query.include_reasons:
-        return [Ranked(ids[position], value) for position, value in zip(where, values, strict=True)]
-    return [
-        Ranked(ids[position], value, _reasons(scores, place))
-        for position, value, place in zip(where, values, places.tolist(), strict=True)
-    ]
+        return map(Ranked, names, values)
+    return map(Ranked, names, values, [_reasons(scores, position) for position in positions])
 
 
 def _reasons(scores: Scores, place: int) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Events are sorted by time, so "up to now" and "within the window" are ranges ``[
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -14,6 +15,8 @@ import numpy.typing as npt
 
 Ints: TypeAlias = npt.NDArray[np.int32]
 Floats: TypeAlias = npt.NDArray[np.float64]
+SPARSE = 4
+"""An item whose users touched less than a SPARSE-th of the catalogue in all is counted by sorting what they touched."""
 _READ_AT_ONCE = 32
 """Events of a history read at once: most histories end within the first few, some have hundreds of thousands."""
 
@@ -147,25 +150,33 @@ class Window:
         return Lists.of_sorted(self.events.item[numbers], self.events.user[numbers], self.events.items)
 
     @cached_property
-    def root_audience(self) -> Floats:
-        """float64[items]: the square root of how many users each item has."""
-        return np.sqrt(np.diff(self.users_of.start).astype(np.float64))
+    def inverse_root_audience(self) -> Floats:
+        """float64[items]: 1 / √ of how many users each item has; 0 where it has none."""
+        users = np.diff(self.users_of.start).astype(np.float64)
+        return np.divide(1.0, np.sqrt(users), out=np.zeros(len(users)), where=users > 0)
 
-    def similarity(self, item: int) -> Similarity:
-        """Similarity of the other items to ``item``: the cosine between the sets of users,
-        |U(item) ∩ U(other)| / (√|U(item)| · √|U(other)|), in (0, 1] (Sarwar et al. 2001, on sets).
-        """
+    def shared(self, item: int) -> Shared:
+        """How many users each of the other items shares with ``item``."""
         touched = self.items_of.of_all(self.users_of.of(item))
-        if 4 * len(touched) > self.events.items:
-            counts = np.bincount(touched, minlength=self.events.items)
-            others = np.flatnonzero(counts)
-            counts = counts[others]
-        else:
-            others, counts = np.unique(touched, return_counts=True)
+        if SPARSE * len(touched) > self.events.items:
+            users = np.bincount(touched, minlength=self.events.items)
+            users[item] = 0
+            return Shared.of_all(users)
+        others, users = np.unique(touched, return_counts=True)
         keep = others != item
-        others, counts = others[keep], counts[keep]
-        cosine = counts / (self.root_audience[item] * self.root_audience[others])
-        return Similarity.of(others.astype(np.int32), cosine, self.events.items)
+        return Shared(_small(users[keep]), others[keep].astype(np.int64))
+
+    def similarity(self, shared: Iterable[tuple[Shared, float]]) -> Floats:
+        """float64[items]: Σ weight · similarity to an item, over (what an item shares, its weight · its inverse root).
+
+        Similarity is the cosine between the sets of users, |U(item) ∩ U(other)| / (√|U(item)| · √|U(other)|), in
+        [0, 1] (Sarwar et al. 2001, on sets).
+        """
+        total = np.zeros(self.events.items)
+        for found, weight in shared:
+            found.add_to(total, weight)
+        total *= self.inverse_root_audience
+        return total
 
     def _distinct(self, numbers: Ints) -> Ints:
         """Of these events, those in the window that are the first of their user and item in it."""
@@ -174,32 +185,37 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class Similarity:
-    """A value for some items: ``values[j]`` for item ``others[j]``; ``others`` None: for all items, 0 where none.
+class Shared:
+    """How many users items share with an item: ``users[j]`` with item ``others[j]``; ``others`` None: with all items.
 
-    The second form is smaller and faster where most items have one.
+    Counts take the smallest unsigned type that holds them: these are the bytes that a request reads. Indices are
+    int64, for numpy would convert others at each use.
     """
 
-    others: Ints | None
-    values: Floats
+    users: npt.NDArray[np.unsignedinteger]
+    others: npt.NDArray[np.int64] | None = None
 
     @staticmethod
-    def of(others: Ints, values: Floats, items: int) -> Similarity:
-        """The smaller form of ``values`` for ``others`` (distinct)."""
-        if 3 * len(others) < 2 * items:  # 12 bytes a value against 8
-            return Similarity(others, values)
-        everywhere = np.zeros(items)
-        everywhere[others] = values
-        return Similarity(None, everywhere)
+    def of_all(users: npt.NDArray[np.int64]) -> Shared:
+        """The smaller form of ``users``, int64[items], which is the faster one too."""
+        small = _small(users)
+        others = np.flatnonzero(users)
+        if small.nbytes <= others.nbytes + len(others) * small.itemsize:
+            return Shared(small)
+        return Shared(small[others], others)
 
     @property
     def bytes(self) -> int:
         """The room it takes."""
-        return self.values.nbytes + (0 if self.others is None else self.others.nbytes)
+        return self.users.nbytes + (0 if self.others is None else self.others.nbytes)
 
-    def add_to(self, total: Floats) -> None:
-        """Add the values to ``total``, float64[items], in place."""
+    def add_to(self, total: Floats, weight: float) -> None:
+        """Add ``weight`` times the counts to ``total``, float64[items], in place."""
         if self.others is None:
-            total += self.values
+            total += self.users * np.float64(weight)
         else:
-            total[self.others] += self.values
+            total[self.others] += self.users * np.float64(weight)
+
+
+def _small(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.unsignedinteger]:
+    return counts.astype(np.min_scalar_type(counts.max(initial=0)))

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from recsys.ranking.candidates import Catalogue
-from recsys.ranking.interactions import Floats, Interactions, Similarity, Window, popularity, recent_items
+from recsys.ranking.interactions import Floats, Interactions, Shared, Window, popularity, recent_items
 from recsys.ranking.kept import Kept
 
 US_PER_DAY = 86_400_000_000
@@ -20,8 +18,8 @@ ANSWER_BYTES = 512
 """What a kept answer takes beside its values."""
 
 
-def _size(similarity: Similarity) -> int:
-    return similarity.bytes + ANSWER_BYTES
+def _size(shared: Shared) -> int:
+    return shared.bytes + ANSWER_BYTES
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +28,7 @@ class _Known:
 
     popularity: Kept[int, Floats | None] = field(default_factory=lambda: Kept(KEPT_CLOCKS))
     windows: Kept[tuple[int, int], Window] = field(default_factory=lambda: Kept(KEPT_CLOCKS))
-    similarity: Kept[tuple[int, int, int], Similarity] = field(default_factory=lambda: Kept(KEPT_BYTES, _size))
+    shared: Kept[tuple[int, int, int], Shared] = field(default_factory=lambda: Kept(KEPT_BYTES, _size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +52,7 @@ class Signals:
         self.popularity(None)
         window = self._window(None)
         if window is not None:
-            _ = window.items_of, window.users_of, window.root_audience
+            _ = window.items_of, window.users_of, window.inverse_root_audience
 
     def popularity(self, now_us: int | None) -> Floats | None:
         """float64[items]: see ``interactions.popularity``; None where no event is up to ``now_us``.
@@ -79,18 +77,14 @@ class Signals:
         groups = [sorted(group) for group in (anchors, history) if group]
         if not groups:
             return None
-        total = self._mean_similarity(window, groups[0])
-        for group in groups[1:]:
-            total += self._mean_similarity(window, group)
-        return total
+        return window.similarity(
+            (self._shared(window, item), float(window.inverse_root_audience[item]) / len(group))
+            for group in groups
+            for item in group
+        )
 
-    def _mean_similarity(self, window: Window, items: Sequence[int]) -> Floats:
-        total = np.zeros(self.events.items)
-        for item in items:
-            key = (window.low, window.high, item)
-            self._known.similarity.get(key, lambda item=item: window.similarity(item)).add_to(total)
-        total /= len(items)
-        return total
+    def _shared(self, window: Window, item: int) -> Shared:
+        return self._known.shared.get((window.low, window.high, item), lambda: window.shared(item))
 
     def _window(self, now_us: int | None) -> Window | None:
         """The events up to now since the start of the UTC day that lies the window's days back; None without events.
