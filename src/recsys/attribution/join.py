@@ -67,7 +67,7 @@ def join(
 
 
 def check_slice_keys(keys: Sequence[str]) -> None:
-    """ConfigError for keys that are blank, repeated, more than 8, or what every description is broken down by anyway."""
+    """ConfigError for keys that are blank, repeated or more than 8, and for ``ALWAYS_BY``."""
     if len(keys) > MAX_SLICE_KEYS:
         raise ConfigError(
             "too many slice keys", where="slice_keys", found=str(len(keys)), expected=f"{MAX_SLICE_KEYS} at most"

@@ -7,6 +7,7 @@ rank; what was unusual in it (ranks that do not count 1…n, repeated items) is 
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -184,7 +185,7 @@ def _source(role: str, accepted: Accepted, slice_keys: Sequence[str]) -> str:
         return parquet.source(accepted.paths, role, only_valid=accepted.invalid > 0)
     kinds = {**COLUMNS[role], "context": _context_type([*slice_keys, ANONYMOUS])}
     columns = ", ".join(f"{name}: {quoted(kind)}" for name, kind in kinds.items())
-    paths = ", ".join(quoted(str(path)) for path in accepted.paths)
+    paths = ", ".join(quoted(glob.escape(str(path))) for path in accepted.paths)  # a name is no pattern
     return (
         "SELECT *, epoch_us(CAST(upper(ts) AS TIMESTAMPTZ)) AS ts_us FROM read_json("
         f"[{paths}], format = 'newline_delimited', columns = {{{columns}}}, "

@@ -5,6 +5,7 @@ A row that breaks one is ``invalid`` and never reaches a relation, as a line of 
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ from recsys.eventlog.faults import Fault
 SHOWN_FAULTS = 5
 TEXT = "VARCHAR"
 INSTANT = "TIMESTAMP WITH TIME ZONE"
+FINE_INSTANT = "TIMESTAMPTZ_NS"
+NOTHING = '"NULL"'
+"""The type of a column that its writer never gave a value."""
 NUMBERS = frozenset(
     {"DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 )
@@ -78,26 +82,32 @@ def source(paths: Sequence[Path], role: str, *, only_valid: bool) -> str:
         for path in paths:
             columns = _columns(connection, path, role)
             where = f" WHERE {_fault(columns, role)} IS NULL" if only_valid else ""
-            parts.append(f"SELECT {_typed(columns, role)} FROM read_parquet({_text(str(path))}){where}")
+            parts.append(f"SELECT {_typed(columns, role)} FROM {_file(path)}{where}")
     return " UNION ALL ".join(parts)
 
 
 def _expand(spec: str) -> list[Path]:
     path = Path(spec)
     if path.is_dir():
-        return sorted(path.glob("*.parquet"))
-    if path.exists():
+        found = sorted(path.glob("*.parquet"))
+    elif path.exists():
         return [path]
-    found = sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
+    else:
+        found = sorted(Path(name) for name in glob.glob(spec, recursive=True) if Path(name).is_file())  # noqa: PTH207 - absolute patterns too
     if not found:
         raise InputError("no such file", where=spec, hint="Give a Parquet file, a folder of them, or a glob.")
     return found
 
 
+def _file(path: Path, options: str = "") -> str:
+    """The rows of this one file: its name is no pattern, and adds no column."""
+    return f"read_parquet({_text(glob.escape(str(path)))}, hive_partitioning = false{options})"
+
+
 def _count(connection: Any, path: Path, role: str) -> tuple[int, int]:
     columns = _columns(connection, path, role)
-    query = f"SELECT count(*), count(fault) FROM (SELECT {_fault(columns, role)} AS fault FROM read_parquet(?))"
-    rows, bad = connection.execute(query, [str(path)]).fetchone()
+    query = f"SELECT count(*), count(fault) FROM (SELECT {_fault(columns, role)} AS fault FROM {_file(path)})"
+    rows, bad = connection.execute(query).fetchone()
     return rows, bad
 
 
@@ -105,9 +115,9 @@ def _first_faults(connection: Any, path: Path, role: str) -> list[Fault]:
     columns = _columns(connection, path, role)
     query = (
         f"SELECT file_row_number, fault FROM (SELECT file_row_number, {_fault(columns, role)} AS fault "
-        "FROM read_parquet(?, file_row_number = true)) WHERE fault IS NOT NULL ORDER BY file_row_number LIMIT ?"
+        f"FROM {_file(path, ', file_row_number = true')}) WHERE fault IS NOT NULL ORDER BY file_row_number LIMIT ?"
     )
-    found = connection.execute(query, [str(path), SHOWN_FAULTS]).fetchall()
+    found = connection.execute(query, [SHOWN_FAULTS]).fetchall()
     return [
         Fault(
             file=str(path), line=row + 1, byte_offset=0, path=f"$.{fault.split(':')[0]}", rule="value",
@@ -118,12 +128,12 @@ def _first_faults(connection: Any, path: Path, role: str) -> list[Fault]:
 
 
 def _columns(connection: Any, path: Path, role: str) -> dict[str, str]:
-    """Column → type of the file, after checking them against the contract."""
+    """Column → type of the file, after checking them against the contract. Optional ones without a type are absent."""
     try:
-        described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+        described = connection.execute(f"DESCRIBE SELECT * FROM {_file(path)}").fetchall()
     except duckdb.Error as error:
         raise InputError("not a Parquet file that can be read", where=str(path), found=_first_line(error)) from None
-    columns = {name: kind for name, kind, *_ in described}
+    columns = {name: kind for name, kind, *_ in described if not (kind == NOTHING and name in OPTIONAL[role])}
     known = (*REQUIRED[role], *OPTIONAL[role])
     for name in REQUIRED[role]:
         if name not in columns:
@@ -143,9 +153,9 @@ def _check_type(path: Path, name: str, kind: str) -> None:
     def refuse(expected: str) -> None:
         raise InputError(f"the column {name} has another type", where=str(path), found=kind[:200], expected=expected)
 
-    if name == "ts" and kind not in {TEXT, INSTANT}:
+    if name == "ts" and kind not in {TEXT, INSTANT, FINE_INSTANT}:
         refuse("a timestamp with time zone (UTC-adjusted), or RFC 3339 text")
-    elif name in {"latency_ms", "value"} and kind not in NUMBERS:
+    elif name in {"latency_ms", "value"} and not _is_number(kind):
         refuse("a number")
     elif name == "error" and kind != "BOOLEAN":
         refuse("BOOLEAN")
@@ -157,14 +167,16 @@ def _check_type(path: Path, name: str, kind: str) -> None:
         refuse("text")
 
 
+def _is_number(kind: str) -> bool:
+    return kind in NUMBERS or kind.startswith("DECIMAL(")
+
+
 def _is_item_list(kind: str) -> bool:
-    if not (kind.startswith("STRUCT(") and kind.endswith(")[]")):
-        return False
     fields = _item_fields(kind)
     if set(fields) - set(ITEM_FIELDS) or fields.get("item_id") != TEXT:
         return False
     return fields.get("rank") in NUMBERS - {"DOUBLE", "FLOAT"} and all(
-        fields[name] in NUMBERS for name in PROPENSITIES if name in fields
+        _is_number(fields[name]) for name in PROPENSITIES if name in fields
     )
 
 
@@ -213,7 +225,11 @@ def _bad_instant(kind: str) -> tuple[str, str]:
     told = f"ts: an instant of the years {FIRST_YEAR} to {LAST_YEAR}, with its offset"
     if kind == TEXT:
         return f"ts IS NULL OR NOT regexp_full_match(ts, {_text(TIMESTAMP_PATTERN)})", told
-    return f"ts IS NULL OR NOT isfinite(ts) OR year(ts) NOT BETWEEN {FIRST_YEAR} AND {LAST_YEAR}", told
+    instant = f"ts::{INSTANT}"
+    bad = f"ts IS NULL OR NOT isfinite({instant}) OR year({instant}) NOT BETWEEN {FIRST_YEAR} AND {LAST_YEAR}"
+    if kind == FINE_INSTANT:
+        return f"{bad} OR epoch_ns(ts) % 1000 <> 0", f"{told}, in whole microseconds"
+    return bad, told
 
 
 def _bad_items(kind: str) -> list[tuple[str, str]]:
@@ -243,8 +259,8 @@ def _bad_items(kind: str) -> list[tuple[str, str]]:
 
 def _typed(columns: dict[str, str], role: str) -> str:
     """The select list that gives a Parquet log the columns of a JSONL log."""
-    instant = "epoch_us(ts)" if columns["ts"] == INSTANT else "epoch_us(CAST(upper(ts) AS TIMESTAMPTZ))"
-    chosen = [f"{instant} AS ts_us"]
+    instant = f"CAST({'upper(ts)' if columns['ts'] == TEXT else 'ts'} AS {INSTANT})"
+    chosen = [f"epoch_us({instant}) AS ts_us"]
     chosen += [name for name in REQUIRED[role] if name not in {"ts", "items"}]
     if role == "exposures":
         chosen.append(f"{_typed_items(columns['items'])} AS items")
@@ -267,9 +283,12 @@ def _typed_items(kind: str) -> str:
 
 
 def _item_fields(kind: str) -> dict[str, str]:
-    """Field → type of a list of structs of plain types, such as ``STRUCT(item_id VARCHAR, rank INTEGER)[]``."""
-    parts = kind.removeprefix("STRUCT(").removesuffix(")[]").replace('"', "").split(",")
-    return dict(part.strip().rsplit(" ", 1) for part in parts)
+    """Field → type of a list of structs, such as ``STRUCT(item_id VARCHAR, rank INTEGER)[]``; empty for other types."""
+    if not (kind.startswith("STRUCT(") and kind.endswith(")[]")):
+        return {}
+    listed: Any = duckdb.sqltype(kind)
+    [(_, item)] = listed.children
+    return {name: str(field) for name, field in item.children if str(field) != NOTHING}
 
 
 def _sha256(path: Path) -> str:
