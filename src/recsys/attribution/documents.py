@@ -11,6 +11,7 @@ import yaml
 from recsys.errors import ConfigError, InputError, nearest
 
 MAX_BYTES = 1 << 20
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -18,16 +19,20 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    seen: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str | int | float | bool):
-            raise yaml.MarkedYAMLError(problem="a key must be a plain word", problem_mark=key_node.start_mark)
-        if key in seen:
-            raise yaml.MarkedYAMLError(problem=f"the key {key!r} is given twice", problem_mark=key_node.start_mark)
-        seen[key] = loader.construct_object(value_node, deep=True)
-    return seen
+    own = [key_node for key_node, _ in node.value if key_node.tag != _MERGE]
+    keys = [_key(loader, key_node) for key_node in own]
+    for place, key in enumerate(keys):
+        if key in keys[:place]:
+            raise yaml.MarkedYAMLError(problem=f"the key {key!r} is given twice", problem_mark=own[place].start_mark)
+    loader.flatten_mapping(node)  # what is merged in (<<) comes first, so that own keys replace it
+    return {_key(loader, key): loader.construct_object(value, deep=True) for key, value in node.value}
+
+
+def _key(loader: _StrictLoader, node: yaml.Node) -> str | int | float | bool:
+    key = loader.construct_object(node, deep=True)
+    if not isinstance(key, str | int | float | bool):
+        raise yaml.MarkedYAMLError(problem="a key must be a plain word", problem_mark=node.start_mark)
+    return key
 
 
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

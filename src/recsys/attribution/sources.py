@@ -115,6 +115,10 @@ def _described(value: Any, where: str, base: Path) -> Source:
     if "path" not in value:
         raise ConfigError("the path is missing", where=where, expected="path: a file, a folder or a glob")
     specs = [str(base / word) for word in documents.words(value["path"], f"{where}.path")]
+    if not specs:
+        raise ConfigError(
+            "the path is missing", where=f"{where}.path", found="an empty list", expected="a file or more"
+        )
     kind = value.get("type")
     if kind is None:
         return _source(specs)
