@@ -7,7 +7,7 @@ The order of steps: allow-list and exclusions; tags; scores of all that is left;
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +26,8 @@ RECENT_POPULARITY, CO_VISITATION = "recent_popularity", "co_visitation"
 _WIDEN = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class Query:
-    """What is asked. Ids that the catalogue does not know are not faults.
+class Query(NamedTuple):
+    """What is asked, by keyword. Ids that the catalogue does not know are not faults.
 
     ``include`` None: no allow-list; empty: an allow-list that allows nothing. ``subject``: a pseudonym.
     ``now_us``: the clock of windows and decay, µs since 1970 UTC; None: the newest event. ``max_anchors``: how many
@@ -45,7 +44,7 @@ class Query:
     exclude: Sequence[str] = ()
     required_tags: Sequence[str] = ()
     forbidden_tags: Sequence[str] = ()
-    max_per_tag: Mapping[str, int] = field(default_factory=dict)
+    max_per_tag: Mapping[str, int] = MappingProxyType({})
     include_reasons: bool = False
 
 
@@ -65,8 +64,7 @@ class Counts(NamedTuple):
     returned: int
 
 
-@dataclass(frozen=True)
-class Ranking:
+class Ranking(NamedTuple):
     """The answer: items in rank order, at most k; warnings in a fixed order."""
 
     items: tuple[Ranked, ...]
@@ -75,7 +73,7 @@ class Ranking:
 
 
 def similar(item_id: str, *, k: int, weights: Weights = SIMILAR_WEIGHTS) -> Query:
-    """The query for items like ``item_id``, which is left out itself; add constraints with ``dataclasses.replace``."""
+    """The query for items like ``item_id``, which is left out itself; add constraints with ``_replace``."""
     return Query(k=k, weights=weights, anchors=(item_id,))
 
 

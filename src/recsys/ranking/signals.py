@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from recsys.ranking.candidates import Catalogue
 from recsys.ranking.interactions import Floats, Interactions, Shared, Window, popularity, recent_items
@@ -91,12 +92,16 @@ class Signals:
 
         Whole days, so that a clock that moves with every request asks for the same window all day.
         """
-        now = self.events.newest() if now_us is None else now_us
-        if now is None:
-            return None
-        high = self.events.up_to(now)
-        low = self.events.before((now - round(self.covis_window_days * US_PER_DAY)) // US_PER_DAY * US_PER_DAY)
+        if now_us is None:
+            return self._newest_window
+        high = self.events.up_to(now_us)
+        low = self.events.before((now_us - round(self.covis_window_days * US_PER_DAY)) // US_PER_DAY * US_PER_DAY)
         return self._known.windows.get((low, high), lambda: Window(self.events, low, high))
+
+    @cached_property
+    def _newest_window(self) -> Window | None:
+        newest = self.events.newest()
+        return None if newest is None else self._window(newest)
 
     def _recent(self, subject: str | None, window: Window) -> list[int]:
         user = None if subject is None else self.user_position.get(subject)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, field
 
 from recsys.contracts import api
 from recsys.contracts.api import Notice, RecommendRequest, SimilarRequest
@@ -24,9 +23,9 @@ _TIMESTAMP = re.compile(TIMESTAMP_PATTERN.removesuffix("$") + r"\Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RawSubject:
-    """The subject's identifiers as they came, trimmed. They stay in memory, for as long as the request lives."""
+class RawSubject(Struct, frozen=True, kw_only=True):
+    """The subject's identifiers as they came, trimmed. They stay in memory, for as long as the request lives, and are
+    not printed."""
 
     user: str | None = None
     anonymous: str | None = None
@@ -37,9 +36,11 @@ class RawSubject:
         """The one that experiments are assigned by: user, else anonymous, else session."""
         return self.user or self.anonymous or self.session
 
+    def __repr__(self) -> str:
+        return "RawSubject(…)"
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
+
+class Asked(Struct, frozen=True, kw_only=True):
     """A request for a list. ``item_id`` is set for similar items. ``weights`` are the request's own, as far as given.
 
     ``experiment``: (id, variant or None).
@@ -48,7 +49,7 @@ class Asked:
     surface: str
     segment: str
     k: int
-    subject: RawSubject = field(repr=False)
+    subject: RawSubject
     context: api.RequestContext
     now_us: int | None
     anchors: Sequence[str] = ()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from recsys.contracts.events import (
     Assignment,
@@ -34,8 +34,7 @@ RETRY_S = 5.0
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """Pseudonyms of the identifiers that came with a request."""
 
     user: str | None = None
@@ -58,9 +57,8 @@ class Versions:
     release: str
 
 
-@dataclass(frozen=True)
-class Served:
-    """One answer, as it is logged. ``items`` are (item_id, score) in the order of their ranks."""
+class Served(Struct, frozen=True, kw_only=True):
+    """A request that is answered, as it is logged, but for its list."""
 
     request_id: str
     ts: datetime
@@ -69,13 +67,19 @@ class Served:
     segment: str
     subject: Subject
     versions: Versions | None
-    items: list[tuple[str, float]]
-    latency_ms: float
     locale: str | None = None
     device: str | None = None
     country: str | None = None
     now: str | None = None
     experiment: tuple[str, str] | None = None
+
+
+class Listed(Struct, frozen=True):
+    """The list of an answer: (item_id, score) in the order of their ranks. ``error``: there is none, for the service
+    failed."""
+
+    items: list[tuple[str, float]]
+    latency_ms: float
     error: bool = False
 
 
@@ -83,7 +87,7 @@ def _known(value: str | None) -> str | UnsetType:
     return value or UNSET
 
 
-def service_record(served: Served) -> ServiceExposure:
+def service_record(served: Served, listed: Listed) -> ServiceExposure:
     """The ``service_v1`` record of an answer."""
     versions = served.versions
     context = RequestContext(
@@ -111,9 +115,9 @@ def service_record(served: Served) -> ServiceExposure:
         experiment=UNSET if served.experiment is None else _experiment(*served.experiment),
         subject=subject if served.subject.first else UNSET,
         context=context if context != _NO_CONTEXT else UNSET,
-        items=[ServiceItem(item_id=item, rank=rank, score=score) for rank, (item, score) in enumerate(served.items, 1)],
-        latency_ms=served.latency_ms,
-        error=served.error,
+        items=[ServiceItem(item_id=item, rank=rank, score=score) for rank, (item, score) in enumerate(listed.items, 1)],
+        latency_ms=listed.latency_ms,
+        error=listed.error,
     )
 
 
@@ -124,9 +128,9 @@ def _experiment(name: str, variant: str) -> ExperimentRef:
     return ExperimentRef(id=name, variant=variant)
 
 
-def exposure_line(served: Served, log_format: ExposureFormat) -> bytes:
+def exposure_line(served: Served, listed: Listed, log_format: ExposureFormat) -> bytes:
     """The line of an answer in the format of the exposure log, without its newline."""
-    record = service_record(served)
+    record = service_record(served, listed)
     return _encode(record if log_format == "service_v1" else to_exposure_v1(record))
 
 
@@ -178,10 +182,10 @@ class Logs:
             if writer is not None:
                 writer.close()
 
-    async def log_served(self, served: Served) -> None:
+    async def log_served(self, served: Served, listed: Listed) -> None:
         """Write the exposure. StorageError where it was not written."""
         if self.exposure is not None:
-            await self._append("exposure", self.exposure, exposure_line(served, self.exposure_format))
+            await self._append("exposure", self.exposure, exposure_line(served, listed, self.exposure_format))
 
     async def log_assignment(self, served: Served) -> None:
         """Write the assignment of an answer that has one. StorageError where it was not written."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from msgspec import UNSET
 
@@ -26,7 +26,7 @@ from recsys.ranking.assignment import assign, in_traffic
 from recsys.ranking.engine import Query, Ranking
 from recsys.ranking.scoring import Weights
 from recsys.service.asked import Asked, RawSubject, unusable
-from recsys.service.logs import Logs, Served, Subject
+from recsys.service.logs import Listed, Logs, Served, Subject
 from recsys.service.tenants import Tenant
 
 CodeAndDetail = tuple[str, str]
@@ -66,11 +66,11 @@ class Recommender:
         try:
             ranking = tenant.snapshot.rank(self._query(asked, tenant, chosen, served.subject))
         except Exception:  # the request was admitted: it counts, as an error, also in the figures of its variant
-            await self._log(replace(served, latency_ms=_ms(before, started), error=True))
+            await self._log(served, Listed([], _ms(before, started), error=True))
             raise
         ranked = time.perf_counter()
         items = [(item.item_id, item.score) for item in ranking.items]
-        state, notice = await self._log(replace(served, items=items, latency_ms=_ms(ranked, started)))
+        state, notice = await self._log(served, Listed(items, _ms(ranked, started)))
         timings = {
             "rank": _ms(ranked, before),
             "log": _ms(time.perf_counter(), ranked),
@@ -124,7 +124,7 @@ class Recommender:
             "include_reasons": asked.include_reasons,
         }
         if asked.item_id is not None:
-            return replace(engine.similar(asked.item_id, k=asked.k), **shared)
+            return engine.similar(asked.item_id, k=asked.k)._replace(**shared)
         weights = self.weights(asked, tenant, chosen)
         return Query(
             k=asked.k,
@@ -152,8 +152,6 @@ class Recommender:
             segment=asked.segment,
             subject=self.pseudonyms(asked.subject),
             versions=tenant.versions,
-            items=[],
-            latency_ms=0.0,
             locale=asked.context.locale,
             device=asked.context.device,
             country=asked.context.country,
@@ -161,13 +159,13 @@ class Recommender:
             experiment=None if chosen is None else (chosen.name, chosen.variant),
         )
 
-    async def _log(self, served: Served) -> tuple[ExposureState, Notice | None]:
+    async def _log(self, served: Served, listed: Listed) -> tuple[ExposureState, Notice | None]:
         """Write the exposure; where that fails the list is served all the same, and says so."""
         if self._logs.exposure is None:
             told = "the exposure log is not enabled: set EXPOSURE_LOG_PATH"
             return ExposureState(logged=False, durable=False), Notice(code="EXPOSURE_NOT_LOGGED", detail=told)
         try:
-            await self._logs.log_served(served)
+            await self._logs.log_served(served, listed)
         except StorageError as error:
             told = f"{error.problem}: this list will be missing from every report"
             return ExposureState(logged=False, durable=False), Notice(code="EXPOSURE_NOT_LOGGED", detail=told)

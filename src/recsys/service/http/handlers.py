@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from litestar import Request, Response
-
 from recsys import __version__
 from recsys.contracts.api import (
     DetailedHealth,
@@ -20,12 +18,11 @@ from recsys.contracts.api import (
 from recsys.service import asked as asking
 from recsys.service.asked import Asked
 from recsys.service.http import bodies, identity
+from recsys.service.http.calls import Answer, Call
 from recsys.service.logs import Logs
 from recsys.service.outcomes import Collector
 from recsys.service.recommend import Recommender
 from recsys.service.tenants import Identity, Registry, Tenant
-
-JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -39,58 +36,55 @@ class Handlers:
     dev_auth: bool
     started: float
 
-    async def recommend(self, request: Request) -> Response:
+    async def recommend(self, call: Call) -> Answer:
         """``POST /v1/recommend``."""
-        return await self._answer(
-            request, lambda body, tenant: asking.recommend(bodies.recommend(body), _config(tenant))
-        )
+        return await self._answer(call, lambda body, tenant: asking.recommend(bodies.recommend(body), _config(tenant)))
 
-    async def similar(self, request: Request) -> Response:
+    async def similar(self, call: Call) -> Answer:
         """``POST /v1/similar``."""
-        return await self._answer(request, lambda body, tenant: asking.similar(bodies.similar(body), _config(tenant)))
+        return await self._answer(call, lambda body, tenant: asking.similar(bodies.similar(body), _config(tenant)))
 
-    async def _answer(self, request: Request, ask: Callable[[bytes, Tenant], Asked]) -> Response:
+    async def _answer(self, call: Call, ask: Callable[[bytes, Tenant], Asked]) -> Answer:
         started = time.perf_counter()
-        caller = self._caller(request)
+        caller = self._caller(call)
         identity.require_server(caller)
         tenant = identity.tenant_of(caller, self.registry.world)
-        asked = ask(await _body(request), tenant)
-        request_id = request.scope["recsys_request_id"]  # type: ignore[typeddict-item]
-        return _json(await self.recommender.answer(asked, tenant, request_id, started))
+        asked = ask(await _body(call), tenant)
+        return _json(await self.recommender.answer(asked, tenant, call.request_id, started))
 
-    async def validate(self, request: Request) -> Response:
+    async def validate(self, call: Call) -> Answer:
         """``POST /v1/recommend/validate``."""
-        caller = self._caller(request)
+        caller = self._caller(call)
         identity.require_server(caller)
         tenant = identity.tenant_of(caller, self.registry.world)
-        asked = asking.recommend(bodies.recommend(await _body(request)), _config(tenant))
+        asked = asking.recommend(bodies.recommend(await _body(call)), _config(tenant))
         chosen = self.recommender.choose_variant(asked, tenant)
         document = asking.as_document(asked, self.recommender.weights(asked, tenant, chosen))
         if chosen is not None:
             document["experiment"] = {"id": chosen.name, "variant": chosen.variant}
         return _json(ValidateResponse(tenant_id=caller.tenant_id, request=document, warnings=list(asked.notices)))
 
-    async def outcomes(self, request: Request) -> Response:
+    async def outcomes(self, call: Call) -> Answer:
         """``POST /v1/outcomes``."""
-        caller = self._caller(request)
+        caller = self._caller(call)
         identity.tenant_of(caller, self.registry.world)
-        events = bodies.outcomes(await _body(request))
+        events = bodies.outcomes(await _body(call))
         return _json(OutcomesResponse(results=await self.collector.collect(caller.tenant_id, events)))
 
-    async def livez(self) -> Response:
+    async def livez(self, _: Call) -> Answer:
         """``GET /livez``: no look at database or logs, for a restart would not mend those."""
         return _json(Health(status="ok"))
 
-    async def readyz(self) -> Response:
+    async def readyz(self, _: Call) -> Answer:
         """``GET /readyz``."""
         reasons = self._reasons()
         if reasons:
             return _json(Health(status="unavailable", reasons=reasons), status=503)
         return _json(Health(status="ok"))
 
-    async def health(self, request: Request) -> Response:
+    async def health(self, call: Call) -> Answer:
         """``GET /health/detailed``."""
-        caller = self._caller(request)
+        caller = self._caller(call)
         identity.require_server(caller)
         tenant = identity.tenant_of(caller, self.registry.world)
         reasons = self._reasons()
@@ -117,8 +111,8 @@ class Handlers:
             )
         )
 
-    def _caller(self, request: Request) -> Identity:
-        return identity.identify(request.headers, self.registry.world, dev_auth=self.dev_auth)
+    def _caller(self, call: Call) -> Identity:
+        return identity.identify(call, self.registry.world, dev_auth=self.dev_auth)
 
     def _reasons(self) -> list[str]:
         unwritable = [f"the {name} log cannot be written" for name in self.logs.unwritable()]
@@ -129,10 +123,10 @@ def _config(tenant: Tenant):  # noqa: ANN202 - TenantConfig
     return tenant.snapshot.config
 
 
-async def _body(request: Request) -> bytes:
-    bodies.check_content_type(request.headers.get("content-type"))
-    return await request.body()
+async def _body(call: Call) -> bytes:
+    bodies.check_content_type(call.header(b"content-type"))
+    return await call.body()
 
 
-def _json(answer: object, *, status: int = 200) -> Response:
-    return Response(bodies.encode(answer), status_code=status, media_type=JSON)
+def _json(answer: object, *, status: int = 200) -> Answer:
+    return Answer(bodies.encode(answer), status)

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import hashlib
 
-from litestar.datastructures import Headers
-
 from recsys.errors import RequestError
+from recsys.service.http.calls import Call
 from recsys.service.tenants import Identity, Tenant, World
 
-API_KEY, ORG = "x-api-key", "x-org-id"
-DEV_USER, DEV_ORG = "x-dev-user-id", "x-dev-org-id"
+API_KEY, ORG = b"x-api-key", b"x-org-id"
+DEV_USER, DEV_ORG = b"x-dev-user-id", b"x-dev-org-id"
 BROWSER = "browser"
 DEV_ROLE = "admin"
 MAX_CREDENTIAL = 512
 
 
-def identify(headers: Headers, world: World, *, dev_auth: bool) -> Identity:
+def identify(call: Call, world: World, *, dev_auth: bool) -> Identity:
     """The caller; RequestError (401, 403) where there is no good credential, or the tenant is another."""
-    key = headers.get(API_KEY)
+    key = call.header(API_KEY)
     if key is not None:
         found = None if len(key) > MAX_CREDENTIAL else world.keys.get(hashlib.sha256(key.encode()).hexdigest())
         if found is None:
             hint = "Make one with `recsys-service key create --tenant NAME`."
             raise RequestError(401, "RECSYS_AUTH_INVALID", "the API key is not known or was revoked", hint=hint)
-    elif dev_auth and headers.get(DEV_USER):
-        org = headers.get(DEV_ORG)
+    elif dev_auth and call.header(DEV_USER):
+        org = call.header(DEV_ORG)
         if not org:
             raise RequestError(403, "RECSYS_TENANT_SCOPE_REQUIRED", "the tenant is missing", hint="Send X-Dev-Org-Id.")
         found = Identity(org, DEV_ROLE)
     else:
         raise RequestError(401, "RECSYS_AUTH_REQUIRED", "no credential was sent", hint="Send an API key in X-API-Key.")
-    if any(org != found.tenant_id for org in headers.getall(ORG, ())):
+    if any(org != found.tenant_id for org in call.headers(ORG)):
         raise RequestError(403, "RECSYS_TENANT_SCOPE_MISMATCH", "X-Org-Id names another tenant than the credential")
     return found
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 
 import msgspec
 
 from recsys.contracts.api import Problem
 from recsys.errors import RequestError
+from recsys.service.http.calls import Answer
 
+log = logging.getLogger("recsys.service")
 MEDIA_TYPE = "application/problem+json"
 CODES = {
     400: "RECSYS_INVALID_REQUEST",
@@ -39,11 +42,20 @@ def body(status: int, code: str, detail: str, *, instance: str, request_id: str)
     return msgspec.json.encode(problem)
 
 
-def headers(error: RequestError) -> dict[str, str]:
-    """What an error adds to the answer's headers."""
-    found = {}
+def refusal(error: RequestError, *, instance: str, request_id: str) -> Answer:
+    """The answer to a request that is refused."""
+    headers = {}
     if error.retry_after is not None:
-        found["retry-after"] = str(error.retry_after)
+        headers["retry-after"] = str(error.retry_after)
     if error.status == 401:
-        found["www-authenticate"] = "ApiKey"
-    return found
+        headers["www-authenticate"] = "ApiKey"
+    content = body(error.status, error.code, str(error), instance=instance, request_id=request_id)
+    return Answer(content, error.status, MEDIA_TYPE, headers)
+
+
+def failure(error: Exception, *, instance: str, request_id: str) -> Answer:
+    """The answer where the service is at fault: the cause goes to its log, not to the caller."""
+    log.error("request %s failed", request_id, exc_info=error)
+    detail = "the service failed on this request; its log has the cause under the request_id"
+    content = body(500, "RECSYS_INTERNAL", detail, instance=instance, request_id=request_id)
+    return Answer(content, 500, MEDIA_TYPE)

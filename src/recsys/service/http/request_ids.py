@@ -7,7 +7,9 @@ from typing import Any
 
 import uuid_utils
 
+from recsys.errors import RequestError
 from recsys.service.http import problems
+from recsys.service.http.calls import send
 
 HEADER = b"x-request-id"
 _USABLE = re.compile(rb"[A-Za-z0-9._:~/+=-]{1,128}")
@@ -20,10 +22,10 @@ class RequestIds:
     def __init__(self, app: Any) -> None:
         self._app = app
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send_on: Any) -> None:
         """Serve one connection (ASGI)."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_on)
             return
         given = [value for name, value in scope["headers"] if name == HEADER]
         usable = len(given) == 1 and _USABLE.fullmatch(given[0])
@@ -32,7 +34,7 @@ class RequestIds:
         async def send_named(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (HEADER, request_id)]
-            await send(message)
+            await send_on(message)
 
         if given and not usable:
             await _refuse(send_named, scope["path"], request_id.decode())
@@ -41,9 +43,7 @@ class RequestIds:
         await self._app(scope, receive, send_named)
 
 
-async def _refuse(send: Any, path: str, request_id: str) -> None:
+async def _refuse(send_named: Any, path: str, request_id: str) -> None:
     detail = f"header X-Request-Id: not usable; expected one, of {RULE}. Leave it out to get a new one."
-    content = problems.body(400, "RECSYS_INVALID_REQUEST", detail, instance=path, request_id=request_id)
-    headers = [(b"content-type", problems.MEDIA_TYPE.encode()), (b"content-length", str(len(content)).encode())]
-    await send({"type": "http.response.start", "status": 400, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    error = RequestError(400, "RECSYS_INVALID_REQUEST", detail)
+    await send(problems.refusal(error, instance=path, request_id=request_id), send_named)

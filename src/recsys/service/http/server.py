@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from litestar import Litestar, MediaType, Request, Response, get, post
-from litestar.exceptions import HTTPException
+from litestar import Litestar, MediaType, Request, Response, asgi, get
+from litestar.exceptions import HTTPException, MethodNotAllowedException
 
 from recsys.errors import RequestError
-from recsys.service.http import openapi, problems
+from recsys.service.http import calls, openapi, problems
 from recsys.service.http.bodies import encode
+from recsys.service.http.calls import Call, ClientGoneError, Handler
 from recsys.service.http.handlers import Handlers
 from recsys.service.http.request_ids import RequestIds
-from recsys.service.http.routes import ROUTES
-
-log = logging.getLogger("recsys.service")
+from recsys.service.http.routes import ROUTES, Route
 
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -31,37 +29,36 @@ def build(handlers: Handlers, *, lifespan: Lifespan, max_body_bytes: int, docs: 
             yield
 
     app = Litestar(
-        route_handlers=[*_api(handlers), *_documents(docs)],
+        route_handlers=[*(_endpoint(route, handlers, max_body_bytes) for route in ROUTES), *_documents(docs)],
         openapi_config=None,
         logging_config=None,
         lifespan=[living],
         exception_handlers={Exception: _problem},
-        request_max_body_size=max_body_bytes,
     )
     return RequestIds(app)
 
 
-def _api(handlers: Handlers) -> list[Any]:
-    decorate = {"GET": get, "POST": post}
-    return [
-        decorate[route.method](route.path, status_code=200)(_function(getattr(handlers, route.handler)))
-        for route in ROUTES
-    ]
+def _endpoint(route: Route, handlers: Handlers, max_body: int) -> Any:
+    """The route for the framework, as a plain ASGI application: its own request and response objects would cost a
+    request several times what the socket does."""
+    handle: Handler = getattr(handlers, route.handler)
 
+    @asgi(route.path, copy_scope=False)
+    async def endpoint(scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] != route.method:
+            raise MethodNotAllowedException(headers={"allow": route.method})
+        call = Call(scope, receive, max_body)
+        try:
+            answer = await handle(call)
+        except ClientGoneError:
+            return
+        except RequestError as error:
+            answer = problems.refusal(error, instance=call.path, request_id=call.request_id)
+        except Exception as error:
+            answer = problems.failure(error, instance=call.path, request_id=call.request_id)
+        await calls.send(answer, send)
 
-def _function(bound: Any) -> Any:
-    """A plain function of the bound method, as the framework wants it."""
-    if "request" in bound.__annotations__:
-
-        async def with_request(request: Request) -> Response:
-            return await bound(request)
-
-        return with_request
-
-    async def without_request() -> Response:
-        return await bound()
-
-    return without_request
+    return endpoint
 
 
 def _documents(docs: bool) -> list[Any]:
@@ -83,24 +80,13 @@ def _documents(docs: bool) -> list[Any]:
 
 
 def _problem(request: Request, error: Exception) -> Response:
-    """Any error as problem details. An unexpected one is logged with its cause, and told without it."""
-    request_id = request.scope.get("recsys_request_id", "")
-    extra: dict[str, str] = {}
-    if isinstance(error, RequestError):
-        status, code, detail = error.status, error.code, str(error)
-        extra = problems.headers(error)
-    elif isinstance(error, HTTPException):
-        status, detail = error.status_code, _http_detail(error)
-        code = problems.CODES.get(status, "RECSYS_INTERNAL")
-        extra = dict(error.headers or {})
-    else:
-        log.error("request %s failed", request_id, exc_info=error)
-        status, code = 500, "RECSYS_INTERNAL"
-        detail = "the service failed on this request; its log has the cause under the request_id"
-    content = problems.body(status, code, detail, instance=request.scope["path"], request_id=str(request_id))
-    return Response(content, status_code=status, media_type=problems.MEDIA_TYPE, headers=extra)
-
-
-def _http_detail(error: HTTPException) -> str:
+    """What the framework refuses, as problem details."""
+    named = {"instance": request.scope["path"], "request_id": str(request.scope.get("recsys_request_id", ""))}
+    if not isinstance(error, HTTPException):
+        failed = problems.failure(error, **named)
+        return Response(failed.content, status_code=failed.status, media_type=failed.media_type)
     told = {404: "there is nothing at this path", 405: "this path does not take this method"}
-    return told.get(error.status_code, error.detail or "the request cannot be served")
+    status = error.status_code
+    detail = told.get(status, error.detail or "the request cannot be served")
+    content = problems.body(status, problems.CODES.get(status, "RECSYS_INTERNAL"), detail, **named)
+    return Response(content, status_code=status, media_type=problems.MEDIA_TYPE, headers=dict(error.headers or {}))
