@@ -11,7 +11,7 @@ import pytest
 from recsys.errors import InputError, StorageError
 from recsys.evaluation import rewrite
 from recsys.eventlog.pseudonym import pseudonym
-from recsys.service.logs import Served, Subject, Versions, exposure_line
+from recsys.service.logs import Listed, Served, Subject, Versions, exposure_line
 
 SALT = b"0f9c2b7e5d1a4863b0c7e2f94d6a8b13"
 OUTCOME = {
@@ -27,8 +27,9 @@ OUTCOME = {
 ASSIGNMENT = {"experiment_id": "x", "variant": "A", "request_id": "r", "user_id": " bob ", "ts": "2026-02-05T10:00:00Z"}
 
 
-def served(number: int) -> Served:
-    return Served(
+def served(number: int) -> tuple[Served, Listed]:
+    items = [(f"i{rank}", 1 / (rank + 1)) for rank in range(number % 4)]
+    request = Served(
         request_id=f"r{number}",
         ts=datetime(2026, 2, 5, 10, number % 60, tzinfo=UTC),
         tenant_id="demo",
@@ -36,11 +37,9 @@ def served(number: int) -> Served:
         segment="default",
         subject=Subject(user=pseudonym(SALT, f"u{number}") if number % 2 else None),
         versions=Versions(algo="a1", config="c1", rules="r1", release="rel") if number % 5 else None,
-        items=[(f"i{rank}", 1 / (rank + 1)) for rank in range(number % 4)],
-        latency_ms=number / 3,
         experiment=("exp", "A") if number % 3 else None,
-        error=number % 10 == 0,
     )
+    return request, Listed(items, latency_ms=number / 3, error=number % 10 == 0)
 
 
 def jsonl(*records) -> bytes:
@@ -61,12 +60,12 @@ def test_convert_gives_the_evaluation_log(tmp_path):
 def test_convert_leaves_bad_lines_out_and_says_so(tmp_path):
     """Valid lines are converted, the others are told with file and line."""
     audit, made = tmp_path / "audit.jsonl", tmp_path / "made.jsonl"
-    good = exposure_line(served(1), "service_v1")
+    good = exposure_line(*served(1), "service_v1")
     audit.write_bytes(good + b"\nbad\n\n" + good)
     done = rewrite.convert(str(audit), str(made), "service_v1")
     assert (done.written, done.invalid) == (2, 2)
     assert [fault.partition(": ")[0] for fault in done.faults] == [f"{audit}:2", f"{audit}:3"]
-    assert made.read_bytes() == (exposure_line(served(1), "eval_v1") + b"\n") * 2
+    assert made.read_bytes() == (exposure_line(*served(1), "eval_v1") + b"\n") * 2
 
 
 def test_hash_replaces_the_user_and_nothing_else(tmp_path):
@@ -91,7 +90,7 @@ def test_both_logs_carry_one_user_after_hash(tmp_path):
     raw, made = tmp_path / "raw.jsonl", tmp_path / "made.jsonl"
     raw.write_bytes(jsonl({**OUTCOME, "user_id": "u1"}))
     rewrite.pseudonymise(str(raw), str(made), SALT)
-    exposure = json.loads(exposure_line(served(1), "eval_v1"))
+    exposure = json.loads(exposure_line(*served(1), "eval_v1"))
     assert json.loads(made.read_bytes())["user_id"] == exposure["user_id"]
 
 
@@ -108,7 +107,7 @@ def test_hash_refuses_what_is_hashed(tmp_path):
 def test_hash_takes_only_logs_with_raw_ids(tmp_path):
     """An exposure log is refused by name, before anything is written."""
     raw, made = tmp_path / "raw.jsonl", tmp_path / "made.jsonl"
-    raw.write_bytes(exposure_line(served(1), "eval_v1") + b"\n")
+    raw.write_bytes(exposure_line(*served(1), "eval_v1") + b"\n")
     with pytest.raises(InputError, match=r"found exposure\.v1; expected outcome\.v1 or assignment\.v1"):
         rewrite.pseudonymise(str(raw), str(made), SALT)
     assert not made.exists()
@@ -117,7 +116,7 @@ def test_hash_takes_only_logs_with_raw_ids(tmp_path):
 def test_convert_takes_only_the_audit_log(tmp_path):
     """A log that is exposure.v1 already is refused by name, not line by line."""
     log = tmp_path / "log.jsonl"
-    log.write_bytes(exposure_line(served(1), "eval_v1") + b"\n")
+    log.write_bytes(exposure_line(*served(1), "eval_v1") + b"\n")
     with pytest.raises(InputError, match=r"found exposure\.v1 records; expected service_v1"):
         rewrite.convert(str(log), str(tmp_path / "made.jsonl"), "service_v1")
 

@@ -13,6 +13,7 @@ from recsys.attribution.engine import duckdb
 from recsys.attribution.policy import Policy
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, AcceptedDataset
 from recsys.errors import ConfigError, InputError, StorageError
+from recsys.eventlog.whole import whole
 
 ALWAYS_BY = ("day", "event_type")
 """What every description is broken down by, of the rows themselves: a slice key of that name would be mixed with it."""
@@ -88,15 +89,12 @@ def write_parquet(joined: Joined, path: Path) -> int:
     )
     unused = ", ".join(f"slice_{number}" for number in range(1, MAX_SLICE_KEYS + 1))
     extra = f", {names}" if names else ""
-    query = f"SELECT * EXCLUDE ({unused}){extra} FROM ({duckdb.relation('joined_outcomes')})"
-    part = path.with_name(path.name + ".part")
-    try:
-        joined.connection.execute("SET preserve_insertion_order = true")
-        joined.connection.execute(f"COPY ({query}) TO {duckdb.quoted(str(part))} (FORMAT parquet, COMPRESSION zstd)")
-        part.replace(path)
-    except (duckdb_library.IOException, OSError) as error:
-        raise StorageError("cannot be written", where=str(path), found=str(error).splitlines()[0]) from None
-    finally:
-        part.unlink(missing_ok=True)
+    rows = f"SELECT * EXCLUDE ({unused}){extra} FROM ({duckdb.relation('joined_outcomes')})"
+    with whole(path) as part:
+        try:
+            joined.connection.execute("SET preserve_insertion_order = true")
+            joined.connection.execute(f"COPY ({rows}) TO {duckdb.quoted(str(part))} (FORMAT parquet, COMPRESSION zstd)")
+        except duckdb_library.IOException as error:
+            raise StorageError("cannot be written", where=str(path), found=str(error).splitlines()[0]) from None
     (count,) = joined.connection.execute("SELECT count(*) FROM outcome_fates").fetchone()
     return count

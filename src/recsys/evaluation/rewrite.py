@@ -13,12 +13,13 @@ import msgspec
 from msgspec import Struct
 
 from recsys.contracts.events import Assignment, Outcome, ServiceExposure
-from recsys.errors import InputError, StorageError
+from recsys.errors import InputError
 from recsys.eventlog.accept import refuse_another_record
 from recsys.eventlog.convert import to_exposure_v1
 from recsys.eventlog.pseudonym import pseudonym
 from recsys.eventlog.reader import expand
 from recsys.eventlog.validation import FileValidation, validate
+from recsys.eventlog.whole import whole
 
 SHOWN_FAULTS = 20
 
@@ -116,19 +117,9 @@ def _account(files: list[FileValidation]) -> Rewritten:
 
 @contextmanager
 def _sink(output: str) -> Iterator[BinaryIO]:
-    """stdout, or a file that appears whole when all is written; a device or a pipe is written as it is."""
+    """stdout, or a file that appears whole when all is written."""
     if output == "-":
         yield sys.stdout.buffer
         return
-    target = Path(output).resolve() if Path(output).is_file() else Path(output)  # a link stays a link
-    part = target if target.exists() and not target.is_file() else target.with_name(f"{target.name}.part")
-    try:
-        with part.open("wb") as out:
-            yield out
-        if part != target:
-            part.replace(target)
-    except OSError as error:
-        raise StorageError("cannot be written", where=output, found=error.strerror or str(error)) from None
-    finally:
-        if part != target:
-            part.unlink(missing_ok=True)
+    with whole(Path(output)) as part, part.open("wb") as out:
+        yield out

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from recsys.contracts.report import Report
-from recsys.errors import StorageError, UsageError, nearest
+from recsys.errors import UsageError, nearest
+from recsys.eventlog.whole import whole
 
 FORMATS = {".json": "json", ".md": "markdown", ".html": "html", ".htm": "html"}
 NAMES = ("json", "markdown", "html")
@@ -33,10 +34,5 @@ def text(report: Report, form: str) -> str:
 def write(report: Report, path: Path, wanted: str | None = None) -> None:
     """Write the report; the file appears whole or not at all."""
     content = text(report, format_of(path, wanted))
-    part = path.with_name(path.name + ".part")
-    try:
+    with whole(path) as part:
         part.write_text(content, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StorageError("cannot be written", where=str(path), found=error.strerror or str(error)) from None
