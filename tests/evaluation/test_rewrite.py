@@ -50,9 +50,9 @@ def test_convert_gives_the_evaluation_log(tmp_path):
     """The audit log of many requests becomes, byte for byte, the log that eval_v1 would have written."""
     audit, made = tmp_path / "audit.jsonl.gz", tmp_path / "made.jsonl"
     answers = [served(number) for number in range(60)]
-    audit.write_bytes(gzip.compress(b"".join(exposure_line(one, "service_v1") + b"\n" for one in answers)))
+    audit.write_bytes(gzip.compress(b"".join(exposure_line(*one, "service_v1") + b"\n" for one in answers)))
     done = rewrite.convert(str(audit), str(made), "service_v1")
-    assert made.read_bytes() == b"".join(exposure_line(one, "eval_v1") + b"\n" for one in answers)
+    assert made.read_bytes() == b"".join(exposure_line(*one, "eval_v1") + b"\n" for one in answers)
     assert (done.written, done.invalid, done.faults) == (60, 0, [])
     assert not list(tmp_path.glob("*.part"))
 
