@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Struct, field
 
 from recsys.contracts.report import Input
-from recsys.contracts.types import MAX_LINE_BYTES, Id
+from recsys.contracts.types import MAX_ID_LENGTH, MAX_LINE_BYTES, Id
 from recsys.errors import InputError
 from recsys.eventlog.reader import expand, localize
 
@@ -89,21 +90,37 @@ def _insert(connection: Any, batch: list[tuple[str, list[str]]]) -> None:
 
 def _load_parquet(connection: Any, path: Path) -> int:
     try:
-        named = {
-            row[0]: row[1]
-            for row in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
-        }
-        if named.get("item_id") != "VARCHAR" or named.get("tags", "VARCHAR[]") != "VARCHAR[]":
-            raise InputError(
-                "not a catalogue", where=str(path), found=str(named)[:200], expected="item_id VARCHAR, tags VARCHAR[]"
-            )
-        tags = "list_sort(list_distinct(tags))" if "tags" in named else "[]::VARCHAR[]"
-        connection.execute(
-            f"INSERT INTO catalogue_rows SELECT item_id, coalesce({tags}, []) FROM read_parquet(?) "  # noqa: S608
-            "WHERE item_id IS NOT NULL AND item_id <> ''",
-            [str(path)],
-        )
-        return connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()[0]
+        _check_parquet(connection, path)
+        file = _file(path)
+        tags = "list_sort(list_distinct(tags))" if "tags" in _columns(connection, path) else "[]::VARCHAR[]"
+        connection.execute(f"INSERT INTO catalogue_rows SELECT item_id, coalesce({tags}, []) FROM {file}")  # noqa: S608
+        return connection.execute(f"SELECT count(*) FROM {file}").fetchone()[0]  # noqa: S608
     except duckdb.Error as error:
         found = str(error).splitlines()[0][:200]
         raise InputError("not a Parquet file that can be read", where=str(path), found=found) from None
+
+
+def _check_parquet(connection: Any, path: Path) -> None:
+    """InputError where the columns are other ones, and for the first row without a usable item_id."""
+    named = _columns(connection, path)
+    if named.get("item_id") != "VARCHAR" or named.get("tags", "VARCHAR[]") != "VARCHAR[]":
+        expected = "item_id VARCHAR, tags VARCHAR[]"
+        raise InputError("not a catalogue", where=str(path), found=str(named)[:200], expected=expected)
+    row = connection.execute(
+        f"SELECT file_row_number + 1, item_id FROM {_file(path, ', file_row_number = true')} "  # noqa: S608
+        "WHERE item_id IS NULL OR length(item_id) NOT BETWEEN 1 AND ? ORDER BY file_row_number LIMIT 1",
+        [MAX_ID_LENGTH],
+    ).fetchone()
+    if row is not None:
+        found = "no item_id" if row[1] is None else f"an item_id of {len(row[1]):,} characters"
+        raise InputError("not an item", where=f"{path}:{row[0]}", found=found, expected=f"1 to {MAX_ID_LENGTH}")
+
+
+def _columns(connection: Any, path: Path) -> dict[str, str]:
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE SELECT * FROM {_file(path)}").fetchall()}  # noqa: S608
+
+
+def _file(path: Path, options: str = "") -> str:
+    """The rows of this one file: its name is no pattern, and adds no column."""
+    name = glob.escape(str(path)).replace("'", "''")
+    return f"read_parquet('{name}', hive_partitioning = false{options})"
