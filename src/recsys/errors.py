@@ -99,8 +99,9 @@ class RequestError(RecsysError):
 
 
 def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """A hint that names the known word closest to ``name``, or lists them all where none is close."""
+    """A hint that names the known word closest to ``name``, in any case, or lists them all where none is close."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(known))}."
+    plain = {word.casefold(): word for word in known}
+    close = get_close_matches(name.casefold(), list(plain), n=1, cutoff=0.6)
+    return f"Did you mean {plain[close[0]]!r}?" if close else f"Known: {', '.join(sorted(known))}."

@@ -1,0 +1,209 @@
+"""The evaluation YAML: what it says is what is run, and a mistake in it is named with the nearest known word."""
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.attribution.policy import MAX_DURATION_S, Policy
+from recsys.errors import ConfigError
+from recsys.evaluation import config
+from recsys.evaluation.config import EvaluationConfig
+from recsys.evaluation.metrics import DEFAULT_PACK, KINDS
+
+
+def read(folder, text):
+    path = folder / "evaluation.yaml"
+    path.write_text(text)
+    return config.read(str(path))
+
+
+seconds = st.one_of(
+    st.floats(0, MAX_DURATION_S), st.integers(0, int(MAX_DURATION_S)).map(float), st.sampled_from([1e-6, 2_592_000.0])
+)
+names = st.one_of(
+    st.just("gini"), st.builds("{}@{}".format, st.sampled_from(sorted({*KINDS} - {"gini"})), st.integers(1, 1000))
+)
+slice_keys = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6).filter(str.strip)
+configs = st.builds(
+    EvaluationConfig,
+    slice_keys=st.lists(slice_keys, max_size=8, unique=True),
+    attribution=st.builds(
+        Policy,
+        tolerance_s=seconds,
+        windows_s=st.fixed_dictionaries({kind: st.none() | seconds for kind in ("click", "conversion")}),
+        min_match_rate=st.floats(0, 1),
+    ),
+    metrics=st.lists(names, min_size=1, max_size=5, unique=True),
+)
+
+
+@given(configs)
+def test_the_effective_configuration_reads_back_the_same(tmp_path_factory, chosen):
+    """What a report says was run, put into a YAML, is read as the same configuration, to the last digit."""
+    text = yaml.safe_dump(chosen.effective(), allow_unicode=True)
+    assert read(tmp_path_factory.getbasetemp(), text) == chosen
+
+
+@pytest.mark.parametrize(
+    "text", ["", "mode: offline", "attribution:", "offline: {}", "offline: {metrics: }", "attribution: {windows: }"]
+)
+def test_every_key_has_its_stated_default(tmp_path, text):
+    """What is not said has its default: the pack, the slices tenant_id and surface, 5 s, no windows, 95 %."""
+    assert read(tmp_path, text).effective() == {
+        "mode": "offline",
+        "slice_keys": ["tenant_id", "surface"],
+        "attribution": {
+            "tolerance": "5s", "windows": {"click": None, "conversion": None}, "min_match_rate": 0.95,
+        },
+        "offline": {
+            "metrics": [
+                "hitrate@10", "precision@10", "recall@10", "ndcg@10", "map@10", "mrr@10", "coverage@10", "novelty@10",
+                "gini", "intra_list_diversity@10",
+            ]
+        },
+    }  # fmt: skip
+    assert read(tmp_path, text) == EvaluationConfig()
+
+
+def test_every_key_is_read(tmp_path):
+    """Each key changes what it names and nothing else."""
+    found = read(
+        tmp_path,
+        """
+        mode: offline
+        slice_keys: surface
+        attribution: {tolerance: 500ms, windows: {click: 1h, conversion: 7d}, min_match_rate: 0}
+        offline: {metrics: [ndcg@5, {name: mrr, k: 3}, {name: gini}]}
+        """,
+    )
+    assert found == EvaluationConfig(
+        slice_keys=["surface"],
+        attribution=Policy(tolerance_s=0.5, windows_s={"click": 3600.0, "conversion": 604_800.0}, min_match_rate=0.0),
+        metrics=["ndcg@5", "mrr@3", "gini"],
+    )
+    assert [str(metric) for metric in found.parsed_metrics()] == found.metrics
+    assert read(tmp_path, "attribution: {windows: {click: 30}}").attribution.windows_s == {
+        "click": 30.0, "conversion": None,
+    }  # fmt: skip
+
+
+MISSPELT = [
+    ("slicekeys: [a]", "", "slice_keys"),
+    ("modes: offline", "", "mode"),
+    ("Mode: offline", "", "mode"),
+    ("attributions: {}", "", "attribution"),
+    ("mode: ofline", ": mode", "offline"),
+    ("attribution: {tolerence: 5s}", ": attribution", "tolerance"),
+    ("attribution: {window: {}}", ": attribution", "windows"),
+    ("attribution: {min_match: 0.9}", ": attribution", "min_match_rate"),
+    ("attribution: {windows: {clicks: 1h}}", ": attribution.windows", "click"),
+    ("offline: {metric: [gini]}", ": offline", "metrics"),
+    ("offline: {metrics: [ncdg@10]}", ": offline.metrics[0]", "ndcg"),
+    ("offline: {metrics: [gini, recal@5]}", ": offline.metrics[1]", "recall"),
+    ("offline: {metrics: [NDCG@10, gini]}", ": offline.metrics[0]", "ndcg"),
+    ("offline: {metrics: [MAP@10]}", ": offline.metrics[0]", "map"),
+    ("offline: {metrics: [{name: presicion, k: 5}]}", ": offline.metrics[0]", "precision"),
+    ("offline: {metrics: [{nam: ndcg, k: 5}]}", ": offline.metrics[0]", "name"),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "nearest"), MISSPELT)
+def test_a_misspelt_word_names_the_nearest(tmp_path, text, place, nearest):
+    """A misspelt key, mode or metric is one error with its place and the nearest known word; nothing is run."""
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, text)
+    assert refused.value.where == f"{tmp_path / 'evaluation.yaml'}{place}"
+    assert refused.value.hint == f"Did you mean {nearest!r}?"
+
+
+LATER = [
+    *((f"mode: {mode}", ": mode", mode) for mode in ("experiment", "ope", "interleaving", "aa-check")),
+    *((f"{section}: {{}}", "", section) for section in ("experiment", "ope", "interleaving")),
+    *((f"offline: {{{key}: []}}", ": offline", key) for key in ("gates", "bootstrap")),
+    *(
+        (f"attribution: {{{key}: x}}", ": attribution", key)
+        for key in ("policy", "not_in_list", "user_mismatch", "touch", "fallback")
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "word"), LATER)
+def test_what_comes_later_is_refused_by_name(tmp_path, text, place, word):
+    """A mode, section or key of a later version is refused by its name, and never read and ignored."""
+    with pytest.raises(ConfigError, match="not available in this version") as refused:
+        read(tmp_path, text)
+    assert refused.value.where == f"{tmp_path / 'evaluation.yaml'}{place}"
+    assert refused.value.found.strip("'") == word
+
+
+WRONG = [
+    ("mode:", ": mode", "no such mode"),
+    ("mode: [offline]", ": mode", "no such mode"),
+    ("slice_keys: 5", ": slice_keys", "not a list of words"),
+    ("slice_keys: [a, 5]", ": slice_keys", "not a list of words"),
+    ("slice_keys: ['']", ": slice_keys", "not a list of words"),
+    ("attribution: 5s", ": attribution", "not a section"),
+    ("attribution: {windows: 1h}", ": attribution: windows", "not a section"),
+    ("attribution: {tolerance: }", ": attribution.tolerance", "not a duration"),
+    ("attribution: {tolerance: [5s]}", ": attribution.tolerance", "not a duration"),
+    ("attribution: {tolerance: 2026-02-05}", ": attribution.tolerance", "not a duration"),
+    ("attribution: {tolerance: true}", ": attribution.tolerance", "not a duration"),
+    ("attribution: {tolerance: -1}", ": attribution.tolerance", "out of range"),
+    ("attribution: {tolerance: .inf}", ": attribution.tolerance", "out of range"),
+    (f"attribution: {{tolerance: 1{'0' * 400}}}", ": attribution.tolerance", "out of range"),
+    ("attribution: {windows: {click: 1 hour}}", ": attribution.windows.click", "not a duration"),
+    ("attribution: {windows: {conversion: -7d}}", ": attribution.windows.conversion", "not a duration"),
+    ("attribution: {min_match_rate: 95}", ": attribution.min_match_rate", "expected a number 0 to 1"),
+    ("attribution: {min_match_rate: -0.1}", ": attribution.min_match_rate", "expected a number 0 to 1"),
+    ("attribution: {min_match_rate: .nan}", ": attribution.min_match_rate", "expected a number 0 to 1"),
+    ("attribution: {min_match_rate: '0.9'}", ": attribution.min_match_rate", "expected a number 0 to 1"),
+    ("attribution: {min_match_rate: }", ": attribution.min_match_rate", "expected a number 0 to 1"),
+    ("offline: [gini]", ": offline", "not a section"),
+    ("offline: {metrics: gini}", ": offline.metrics", "not a list of metrics"),
+    ("offline: {metrics: []}", ": offline.metrics", "not a list of metrics"),
+    ("offline: {metrics: [5]}", ": offline.metrics[0]", "not a metric"),
+    ("offline: {metrics: [null]}", ": offline.metrics[0]", "not a metric"),
+    ("offline: {metrics: [{k: 5}]}", ": offline.metrics[0]", "a metric needs a name"),
+    ("offline: {metrics: [{name: 5}]}", ": offline.metrics[0]", "a metric needs a name"),
+    ("offline: {metrics: [gini, ndcg]}", ": offline.metrics[1]", "a cut is needed"),
+    ("offline: {metrics: [ndcg@1001]}", ": offline.metrics[0]", "k from 1 to 1000"),
+    ("offline: {metrics: [ndcg@0]}", ": offline.metrics[0]", "the cut cannot be read"),
+    ("offline: {metrics: [ndcg@ten]}", ": offline.metrics[0]", "the cut cannot be read"),
+    ("offline: {metrics: [{name: ndcg, k: 5.0}]}", ": offline.metrics[0]", "the cut cannot be read"),
+    ("offline: {metrics: [{name: ndcg@5, k: 5}]}", ": offline.metrics[0]", "the cut cannot be read"),
+    ("offline: {metrics: [gini@5]}", ": offline.metrics[0]", "has no cut"),
+    ("offline: {metrics: [{name: gini, k: 5}]}", ": offline.metrics[0]", "has no cut"),
+    ("offline: {metrics: [ndcg@5, {name: ndcg, k: 5}]}", ": offline.metrics", "named twice"),
+    ("mode: offline\nmode: offline", ":2:1", "the key 'mode' is given twice"),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "message"), WRONG)
+def test_a_value_that_cannot_be_used_is_named(tmp_path, text, place, message):
+    """A value of another type or out of range is one error with its place and what was expected, never a default."""
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, text)
+    assert refused.value.where == f"{tmp_path / 'evaluation.yaml'}{place}"
+    assert message in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("keys", ["[a, b, a]", "[' ']", "[day]", "[event_type]", "[a, b, c, d, e, f, g, h, i]"])
+def test_slice_keys_are_checked_when_they_are_read(tmp_path, keys):
+    """Keys that no join could use are refused before any log is read."""
+    with pytest.raises(ConfigError, match="slice_keys"):
+        read(tmp_path, f"slice_keys: {keys}")
+
+
+def test_the_number_of_metrics_is_bounded(tmp_path):
+    """A hundred metrics are fine, and one more is refused."""
+    listed = [f"ndcg@{k}" for k in range(1, 102)]
+    assert read(tmp_path, f"offline: {{metrics: [{', '.join(listed[:100])}]}}").metrics == listed[:100]
+    with pytest.raises(ConfigError, match="found 101 metrics; expected 1 to 100 names"):
+        read(tmp_path, f"offline: {{metrics: [{', '.join(listed)}]}}")
+
+
+def test_the_default_pack_can_be_asked_for_by_name(tmp_path):
+    """Every default metric's name, written into the YAML, is the default."""
+    assert read(tmp_path, f"offline: {{metrics: [{', '.join(DEFAULT_PACK)}]}}") == EvaluationConfig()
