@@ -1,46 +1,99 @@
 """The edge of a command-line program: where errors become one message and an exit status.
 
 Exit status: what the command returned (0 where it returned nothing), 1 for a usage or other error,
-130 when interrupted, 141 when the reader of a pipe went away. Never a traceback for a RecsysError, and never 2 for a
-usage error: 2 means "hold".
+130 when interrupted, 143 when asked to end (SIGTERM), 141 when the reader of a pipe went away. Never a traceback for
+what the person or the machine can mend, and never 2 for a usage error: 2 means "hold".
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import typer
 
 from recsys import __version__
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, StorageError
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
-def run(app: typer.Typer, program: str, arguments: list[str] | None = None) -> int:
-    """Run ``app`` with ``arguments`` (``sys.argv`` when None) and return its exit status."""
+class _EndedError(BaseException):
+    """A signal asked the program to end. Nothing catches it, so that all temporary files are removed on the way out."""
+
+
+def run_and_exit(app: typer.Typer, program: str) -> NoReturn:
+    """Run ``app`` as a process of its own, which SIGINT and SIGTERM end in order whatever it is doing.
+
+    Not for servers, which have handlers of their own.
+    """
+    asked: list[int] = []
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        if len(asked) == 1:  # who presses the keys again must not interrupt the cleaning up
+            raise _EndedError
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
+    status = 1
+    try:
+        status = run(app, program, ended=asked)
+    except BaseException:
+        if not asked:
+            raise
+    sys.exit(128 + asked[0] if asked else status)
+
+
+def run(app: typer.Typer, program: str, arguments: list[str] | None = None, *, ended: Collection[int] = ()) -> int:
+    """Run ``app`` with ``arguments`` (``sys.argv`` when None) and return its exit status.
+
+    Once ``ended`` is not empty, no error is told: an engine that is interrupted reports errors of its own.
+    """
     try:
         status = app(arguments, prog_name=program, standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
-        _tell(program, error.format_message(), f"Try `{program} --help`.")
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else program
+        _tell(program, error.format_message() or "No command is given.", f"Try `{command} --help`.")
         return 1
-    except RecsysError as error:
-        _tell(program, str(error))
+    except BrokenPipeError:
+        return _reader_is_gone()
+    except (RecsysError, OSError) as error:
+        if not ended:
+            _tell(program, str(error if isinstance(error, RecsysError) else _of_the_machine(error)))
         return 1
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of stdout is gone: nothing can be told, and the interpreter must not try again at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+    except SystemExit as error:  # what the library makes of a broken pipe
+        if isinstance(error.__context__, BrokenPipeError):
+            return _reader_is_gone()
+        raise
     return status if isinstance(status, int) else 0
+
+
+def _reader_is_gone() -> int:
+    # Nothing can be told on stdout, and the interpreter must not try again at its exit
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
+
+
+def _of_the_machine(error: OSError) -> StorageError:
+    """What the operating system refuses, in words."""
+    hint = ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        hint = "The disk is full: free space, or set TMPDIR to a folder with more room."
+    return StorageError(error.strerror or str(error), where=str(error.filename or ""), hint=hint)
 
 
 def version_option(program: str) -> Any:

@@ -118,7 +118,7 @@ def test_configurations_that_cannot_be_used(own, tmp_path, text, words):
 def test_usage_errors_are_one_line_and_status_one(own):
     """Unknown commands, options and missing arguments; never status 2, which means hold."""
     for words in (("tenants",), ("tenant", "create"), ("serve", "--worker", "2"), ("serve", "--workers", "0")):
-        one_error(cli(*words, env=own), "recsys-service --help")
+        one_error(cli(*words, env=own), "Try `recsys-service ", " --help`.")
 
 
 def test_help_and_version_start_fast():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -29,4 +28,4 @@ def _program(
 
 def main() -> None:
     """The program: see ``recsys.console`` for its exit statuses."""
-    sys.exit(console.run(app, "recsys-eval"))
+    console.run_and_exit(app, "recsys-eval")
