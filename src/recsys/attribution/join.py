@@ -93,7 +93,9 @@ def write_parquet(joined: Joined, path: Path) -> int:
     with whole(path) as part:
         try:
             joined.connection.execute("SET preserve_insertion_order = true")
-            joined.connection.execute(f"COPY ({rows}) TO {duckdb.quoted(str(part))} (FORMAT parquet, COMPRESSION zstd)")
+            joined.connection.execute(
+                f"COPY ({rows}) TO {duckdb.quoted(str(part))} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
+            )
         except duckdb_library.IOException as error:
             raise StorageError("cannot be written", where=str(path), found=str(error).splitlines()[0]) from None
     (count,) = joined.connection.execute("SELECT count(*) FROM outcome_fates").fetchone()

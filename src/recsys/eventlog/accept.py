@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from msgspec import Struct
 
 from recsys.contracts.report import Input
+from recsys.contracts.types import MAX_LINE_BYTES
 from recsys.errors import InputError
 from recsys.eventlog.checks import recognise
 from recsys.eventlog.faults import Fault
-from recsys.eventlog.reader import expand
-from recsys.eventlog.validation import FileValidation, Progress, validate
+from recsys.eventlog.reader import expand_all, temporary
+from recsys.eventlog.validation import LOOKED_AT_LINES, FileValidation, Progress, validate
 
 COPY_BYTES = 4 << 20
 SHOWN_FAULTS = 5
@@ -38,7 +40,7 @@ def accept(
 
     A file in which every line is bad, and looks like another record, is an InputError that names the record.
     """
-    paths = [path for spec in specs for path in expand(spec)]
+    paths = expand_all(specs)
     files = validate(paths, schema, scratch=scratch, hashes=True, max_faults=SHOWN_FAULTS, on_progress=on_progress)
     for file in files:
         refuse_another_record(file, schema)
@@ -59,12 +61,15 @@ def refuse_another_record(file: FileValidation, schema: str) -> None:
     if not file.rows or file.invalid < file.rows:
         return
     with file.plain.open("rb") as content:
-        seen = recognise(content.readline())
+        lines = islice(iter(lambda: content.readline(MAX_LINE_BYTES), b""), LOOKED_AT_LINES)
+        seen = next(filter(None, map(recognise, lines)), None)
     if seen is None or seen == schema:
         return
     hint = "Check which file goes with which option; of a folder of several logs give a glob: 'logs/exposure-*.jsonl'."
     if seen == "service_v1" and schema == "exposure.v1":
         hint = f"Convert it first: recsys-eval convert --from service_v1 --input {file.name} --output exposures.jsonl"
+    elif seen == "exposure.v1" and schema == "service_v1":
+        hint = "It is what `convert` makes: use it as it is."
     raise InputError("not a log of this kind", where=file.name, found=f"{seen} records", expected=schema, hint=hint)
 
 
@@ -72,17 +77,17 @@ def _accepted_copy(file: FileValidation, target: Path) -> Path:
     """The file itself where all its lines are valid, else a copy without the bad ones."""
     if not file.bad:
         return file.plain
-    with file.plain.open("rb") as source, target.open("wb") as out:
+    with file.plain.open("rb") as source, temporary(target) as write:
         at = 0
         for bad in file.bad:
-            _copy(source, out, at, bad.offset - at)
+            _copy(source, write, at, bad.offset - at)
             at = bad.offset + bad.length + 1
-        _copy(source, out, at, max(file.bytes - at, 0))
+        _copy(source, write, at, max(file.bytes - at, 0))
     return target
 
 
-def _copy(source, out, start: int, length: int) -> None:  # noqa: ANN001 - binary files
+def _copy(source: BinaryIO, write: Callable[[bytes], object], start: int, length: int) -> None:
     source.seek(start)
     while length > 0 and (chunk := source.read(min(COPY_BYTES, length))):
-        out.write(chunk)
+        write(chunk)
         length -= len(chunk)

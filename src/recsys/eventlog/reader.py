@@ -6,15 +6,24 @@ import glob
 import gzip
 import sys
 import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import zstandard
 
-from recsys.errors import InputError
+from recsys.errors import InputError, StorageError
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 STDIN = "-"
+MARKS = {
+    b"\x1f\x8b": ("a gzip file", "Let its name end in .gz."),
+    b"\x28\xb5\x2f\xfd": ("a Zstandard file", "Let its name end in .zst."),
+    b"PAR1": ("a Parquet file", "`run` and `join` take Parquet logs: let its name end in .parquet."),
+    b"PK\x03\x04": ("a ZIP archive", "Unpack it first."),
+}
+"""How files begin that are often taken for a log."""
 CHUNK_BYTES = 1 << 20
 COMPRESSED_BYTES = 1 << 14  # of text that compresses 50 to 1, this becomes a megabyte
 
@@ -34,6 +43,22 @@ def expand(spec: str) -> list[Path]:
         return _expand(spec)
     except OSError as error:
         raise InputError("cannot be read", where=spec, found=error.strerror or str(error)) from None
+
+
+def expand_all(specs: Sequence[str]) -> list[Path]:
+    """The files behind all of ``specs``, none of them twice (see ``refuse_twice``)."""
+    return refuse_twice([path for spec in specs for path in expand(spec)])
+
+
+def refuse_twice(paths: list[Path]) -> list[Path]:
+    """``paths``; InputError where one file is there twice: all rows of it would be repeats of themselves."""
+    seen: set[Path] = set()
+    for path in paths:
+        if (real := path.resolve()) in seen:
+            hint = "Name each file once; a link is the file that it points to."
+            raise InputError("the same file is given twice", where=str(path), hint=hint)
+        seen.add(real)
+    return paths
 
 
 def _expand(spec: str) -> list[Path]:
@@ -70,10 +95,18 @@ def localize(path: Path, scratch: Path) -> Path:
             elif not path.is_file():  # a named pipe, or what the shell makes of <(command)
                 _copy(source, target)
             else:
+                _refuse_binary(path, source.read(8))
                 return path
     except OSError as error:
         raise InputError("cannot be read", where=str(path), found=error.strerror or str(error)) from None
     return target
+
+
+def _refuse_binary(path: Path, beginning: bytes) -> None:
+    """InputError for a file that is no text and that its name hides; line by line nothing useful could be said."""
+    for mark, (kind, hint) in MARKS.items():
+        if beginning.startswith(mark):
+            raise InputError("not a JSONL file", where=str(path), found=kind, expected="JSON lines", hint=hint)
 
 
 def _copy_of_stdin(scratch: Path) -> Path:
@@ -85,9 +118,27 @@ def _copy_of_stdin(scratch: Path) -> Path:
 
 
 def _copy(source: _Readable, target: Path) -> None:
-    with target.open("wb") as out:
+    with temporary(target) as write:
         while chunk := source.read(CHUNK_BYTES):
-            out.write(chunk)
+            write(chunk)
+
+
+@contextmanager
+def temporary(target: Path) -> Iterator[Callable[[bytes], object]]:
+    """What appends to a new temporary file; StorageError where the disk has no room for it."""
+    with target.open("wb", buffering=0) as out:
+
+        def write(content: bytes) -> None:
+            rest = memoryview(content)
+            try:
+                while rest:
+                    rest = rest[out.write(rest) :]
+            except OSError as error:
+                found = error.strerror or str(error)
+                hint = "Free space in the temporary folder, or let TMPDIR name one with more room."
+                raise StorageError("no room for a temporary file", where=str(target), found=found, hint=hint) from None
+
+        yield write
 
 
 def _unpack(path: Path, source: _Readable, target: Path) -> None:
@@ -96,6 +147,8 @@ def _unpack(path: Path, source: _Readable, target: Path) -> None:
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
         whole = f"{target.stat().st_size:,} bytes could be read"
         hint = "The file is cut off or damaged: copy it again, or decompress what is whole with gzip or zstd first."
+        if isinstance(error, gzip.BadGzipFile | zstandard.ZstdError) and not target.stat().st_size:
+            hint = f"If it is not compressed, let its name not end in {path.suffix}; else copy it again."
         raise InputError(f"cannot be decompressed: {error}", where=str(path), found=whole, hint=hint) from None
 
 

@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
@@ -20,7 +21,7 @@ from msgspec import Struct, field
 
 from recsys.contracts.events import RECORDS
 from recsys.contracts.types import MAX_LINE_BYTES
-from recsys.errors import InputError, nearest
+from recsys.errors import InputError, StorageError, nearest
 from recsys.eventlog.checks import checker, recognise
 from recsys.eventlog.faults import Fault, compiled, findings, too_long
 from recsys.eventlog.reader import localize
@@ -184,6 +185,9 @@ def _map(pieces: list[tuple[int, _Range]], workers: int) -> Iterator[tuple[int, 
         waiting = {pool.submit(_check_range, piece): (number, piece) for number, piece in pieces}
         for future in as_completed(waiting):
             yield *waiting[future], future.result()
+    except BrokenProcessPool:
+        hint = "The machine may have run out of memory: look at its log, give it more, or give fewer files at a time."
+        raise StorageError("a process that checks the logs was ended from outside", hint=hint) from None
     finally:
         pool.shutdown(cancel_futures=True)  # an interrupt does not wait for the rest of the file
 

@@ -5,8 +5,9 @@ A device or a pipe is written as it is, and a link stays a link to the file that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recsys.errors import StorageError
@@ -25,4 +26,19 @@ def whole(path: Path) -> Iterator[Path]:
         raise StorageError("cannot be written", where=str(path), found=error.strerror or str(error)) from None
     finally:
         if part != target:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # where a folder of the path is none, what went wrong is told already
+                part.unlink()
+
+
+def check_output(path: Path, inputs: Iterable[str] = ()) -> None:
+    """Before the work for it begins: StorageError for an output that cannot be written, or is one of ``inputs``."""
+    if path.is_dir():
+        raise StorageError("cannot be written", where=str(path), found="a folder", hint="Name a file in it.")
+    if not path.parent.is_dir():
+        hint = f"Make {path.parent}, or name another --output."
+        raise StorageError("cannot be written", where=str(path), found="no such folder", hint=hint)
+    if not os.access(path if path.exists() and not path.is_file() else path.resolve().parent, os.W_OK):
+        hint = "Name another --output, or ask for the right to write there."
+        raise StorageError("cannot be written", where=str(path), found="no permission", hint=hint)
+    if path.exists() and any(Path(name).exists() and path.samefile(name) for name in inputs):
+        raise StorageError("it would overwrite what is read", where=str(path), hint="Name another --output.")

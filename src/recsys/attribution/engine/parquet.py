@@ -18,6 +18,7 @@ from recsys.contracts.report import Input
 from recsys.contracts.types import CONTROL_CHARACTERS, FIRST_YEAR, LAST_YEAR, MAX_ID_LENGTH, MAX_RANK, TIMESTAMP_PATTERN
 from recsys.errors import InputError
 from recsys.eventlog.faults import Fault
+from recsys.eventlog.reader import refuse_twice
 
 SHOWN_FAULTS = 5
 TEXT = "VARCHAR"
@@ -56,7 +57,7 @@ class AcceptedParquet(Struct, frozen=True, kw_only=True):
 
 def accept(specs: Sequence[str], role: Literal["exposures", "outcomes", "assignments"]) -> AcceptedParquet:
     """Check every row of the files. InputError where a file is no Parquet, or its columns are not those of the log."""
-    paths = [path for spec in specs for path in _expand(spec)]
+    paths = refuse_twice([path for spec in specs for path in _expand(spec)])
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         counted = [_count(connection, path, role) for path in paths]
