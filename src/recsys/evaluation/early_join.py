@@ -32,13 +32,14 @@ class EarlyJoin(Struct, frozen=True, kw_only=True):
 def check(
     exposures: list[str] | None,
     outcomes: list[str] | None,
+    assignments: list[str] | None,
     dataset: str | None,
-    slice_keys: list[str] | None,
     *,
+    slice_keys: list[str] | None = None,
     on_progress: Progress | None = None,
 ) -> EarlyJoin:
-    """Validate and join both logs."""
-    named = sources.from_options(exposures, outcomes, None, dataset)
+    """Validate the logs and join them."""
+    named = sources.from_options(exposures, outcomes, assignments, dataset)
     policy = Policy()
     with tempfile.TemporaryDirectory(prefix="recsys-") as name:
         scratch = Path(name)

@@ -14,11 +14,11 @@ from recsys.attribution import join as joining
 from recsys.attribution import quality, sources
 from recsys.attribution.join import Joined
 from recsys.contracts.report import DataQuality, Input, MetricResult, Report, Summary
-from recsys.errors import InputError
 from recsys.evaluation import catalogue, integrity, offline
 from recsys.evaluation.config import EvaluationConfig
 from recsys.eventlog.faults import Fault
 from recsys.eventlog.validation import Progress
+from recsys.eventlog.whole import check_output
 
 
 class Evaluation(Struct, frozen=True):
@@ -93,6 +93,6 @@ def write(report: Report, outputs: list[Path], output_format: str | None) -> Non
     from recsys.evaluation import render
 
     for path in outputs:
-        if not path.parent.is_dir():
-            raise InputError("no such folder", where=str(path.parent), hint="Make it, or name another --output.")
+        check_output(path, [named.path for named in report.inputs])
+    for path in outputs:
         render.write(report, path, output_format)

@@ -11,9 +11,11 @@ def reasons_to_hold(quality: DataQuality, policy: Policy) -> list[str]:
     response rate."""
     reasons = []
     if not quality.exposures.distinct:
-        reasons.append("there is no valid exposure: nothing was shown, or the exposure log is not the right file")
+        reasons.append(f"there is no valid exposure: {_why_none(quality.exposures.invalid)}")
     if quality.rates.match.denominator == 0:
-        reasons.append("there is no valid outcome: what people did was not logged, or it is not the right file")
+        reasons.append(f"there is no valid outcome: {_why_none(quality.fates.invalid)}")
+    elif not quality.exposures.distinct:
+        pass  # nothing could match: that no exposure is valid says why
     elif quality.rates.match.value is not None and quality.rates.match.value < policy.min_match_rate:
         match = quality.rates.match
         reasons.append(
@@ -21,6 +23,12 @@ def reasons_to_hold(quality: DataQuality, policy: Policy) -> list[str]:
             f"exposure), under its minimum of {policy.min_match_rate:.2%}: the logs lose or alter request_ids"
         )
     return reasons
+
+
+def _why_none(invalid: int) -> str:
+    if invalid:
+        return f"all {invalid:,} rows of the log are invalid; `recsys-eval validate` says why"
+    return "the log is empty; nothing was logged, or it is not the right file"
 
 
 def warnings(quality: DataQuality) -> list[str]:

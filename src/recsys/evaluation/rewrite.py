@@ -19,7 +19,7 @@ from recsys.eventlog.convert import to_exposure_v1
 from recsys.eventlog.pseudonym import pseudonym
 from recsys.eventlog.reader import expand
 from recsys.eventlog.validation import FileValidation, validate
-from recsys.eventlog.whole import whole
+from recsys.eventlog.whole import check_output, whole
 
 SHOWN_FAULTS = 20
 
@@ -34,15 +34,13 @@ class Rewritten(Struct, frozen=True):
 
 def convert(spec: str, output: str, source: str) -> Rewritten:
     """Records of the format ``source`` (``service_v1``) to ``exposure.v1``."""
+    _check_output(output)
     decode = msgspec.json.Decoder(ServiceExposure).decode
     with tempfile.TemporaryDirectory(prefix="recsys-") as scratch:
         files = _checked(spec, source, Path(scratch))
         for file in files:
             refuse_another_record(file, source)
-        with _sink(output) as out:
-            for file in files:
-                _write(file, out, lambda line: to_exposure_v1(decode(line)))
-        return _account(files)
+        return _written(files, output, lambda _: lambda line: to_exposure_v1(decode(line)))
 
 
 def pseudonymise(spec: str, output: str, salt: bytes) -> Rewritten:
@@ -50,20 +48,24 @@ def pseudonymise(spec: str, output: str, salt: bytes) -> Rewritten:
 
     InputError for a log whose user ids are pseudonyms already (64 hex digits each): hashing them again joins nothing.
     """
+    _check_output(output)
     with tempfile.TemporaryDirectory(prefix="recsys-") as scratch:
         files = _checked(spec, "auto", Path(scratch))
         records = {"outcome.v1": Outcome, "assignment.v1": Assignment}
         for file in files:
             if file.rows and file.schema not in records:
+                hint = "An exposure carries its pseudonym from whoever logged it."
                 raise InputError(
-                    "not a log with raw user ids", where=file.name, found=file.schema, expected=" or ".join(records)
-                )
+                    "not a log with raw user ids", where=file.name, found=file.schema, expected=" or ".join(records),
+                    hint=hint if file.schema in {"exposure.v1", "service_v1"} else "",
+                )  # fmt: skip
         _refuse_hashed(files)
-        with _sink(output) as out:
-            for file in files:
-                decode = msgspec.json.Decoder(records.get(file.schema, Outcome)).decode  # an empty file has none
-                _write(file, out, lambda line, decode=decode: _hashed(decode(line), salt))
-        return _account(files)
+
+        def change(file: FileValidation) -> Callable[[bytes], Struct]:
+            decode = msgspec.json.Decoder(records.get(file.schema, Outcome)).decode  # an empty file has none
+            return lambda line: _hashed(decode(line), salt)
+
+        return _written(files, output, change)
 
 
 def _hashed(record: Outcome | Assignment, salt: bytes) -> Outcome | Assignment:
@@ -90,6 +92,23 @@ def _user(line: bytes) -> str:
 
 def _checked(spec: str, schema: str, scratch: Path) -> list[FileValidation]:
     return validate(expand(spec), schema, scratch=scratch, max_faults=SHOWN_FAULTS)
+
+
+def _check_output(output: str) -> None:
+    if output != "-":
+        check_output(Path(output))
+
+
+def _written(
+    files: list[FileValidation], output: str, change: Callable[[FileValidation], Callable[[bytes], Struct]]
+) -> Rewritten:
+    """Write the valid lines, changed. Where none is valid no output is made, and one that is there stays."""
+    account = _account(files)
+    if account.written:
+        with _sink(output) as out:
+            for file in files:
+                _write(file, out, change(file))
+    return account
 
 
 def _write(file: FileValidation, out: BinaryIO, change: Callable[[bytes], Struct]) -> None:

@@ -10,10 +10,13 @@ from typing import Annotated
 
 import typer
 
-from recsys.errors import UsageError
+from recsys.errors import InputError, UsageError
 
 Input = Annotated[str, typer.Option("--input", help="A file, .gz, .zst, a folder, a glob, or - for stdin.")]
 Output = Annotated[str, typer.Option("--output", help="The file to write, or - for stdout.")]
+
+
+_SEE_ALL = "`recsys-eval validate` lists every fault."
 
 
 class Source(StrEnum):
@@ -37,7 +40,7 @@ def convert(
     """
     from recsys.evaluation import rewrite
 
-    return _tell(rewrite.convert(input, output, from_.value))
+    return _tell(input, rewrite.convert(input, output, from_.value))
 
 
 def hash_ids(
@@ -58,7 +61,7 @@ def hash_ids(
     """
     from recsys.evaluation import rewrite
 
-    return _tell(rewrite.pseudonymise(input, output, _salt(salt_file)))
+    return _tell(input, rewrite.pseudonymise(input, output, _salt(salt_file)))
 
 
 def _salt(path: Path | None) -> bytes:
@@ -73,9 +76,16 @@ def _salt(path: Path | None) -> bytes:
     return salt
 
 
-def _tell(done) -> int:  # noqa: ANN001 - rewrite.Rewritten, imported late
+def _tell(spec: str, done) -> int:  # noqa: ANN001 - rewrite.Rewritten, imported late
     for fault in done.faults:
         sys.stderr.write(f"{fault}\n")
+    if not done.written:
+        found = f"{done.invalid:,} invalid lines" if done.invalid else "no line"
+        raise InputError(
+            "no valid line, so nothing was written", where=spec, found=found, hint=_SEE_ALL if done.invalid else ""
+        )
+    if done.invalid > len(done.faults):
+        sys.stderr.write(f"recsys-eval: {_SEE_ALL}\n")
     left_out = f", {done.invalid:,} invalid lines left out" if done.invalid else ""
     sys.stderr.write(f"recsys-eval: {done.written:,} lines written{left_out}\n")
-    return 1 if done.invalid or not done.written else 0
+    return 1 if done.invalid else 0

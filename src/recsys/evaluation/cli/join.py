@@ -42,7 +42,10 @@ def join(
     from recsys.attribution import quality, sources
     from recsys.attribution.policy import Policy, duration
     from recsys.evaluation import integrity, quality_text
+    from recsys.eventlog.whole import check_output
 
+    if output is not None:
+        _check_parquet(output)
     windows = {"click": click_window, "conversion": conversion_window}
     policy = Policy(
         tolerance_s=duration(tolerance, where="--tolerance"),
@@ -54,6 +57,8 @@ def join(
     named = sources.from_options(exposures, outcomes, assignments, dataset)
     with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, console.progress("checking") as on_progress:
         accepted = sources.accept_dataset(named, Path(scratch), on_progress)
+        if output is not None:
+            check_output(output, [part.path for part in accepted.inputs])
         joined = joining.join(
             accepted, policy, scratch=Path(scratch), slice_keys=slice_key or sources.DEFAULT_SLICE_KEYS
         )
@@ -62,12 +67,24 @@ def join(
             joining.write_parquet(joined, output)
         joined.close()
     _print(found, format, quality_text.render)
-    for fault in accepted.faults:
-        sys.stderr.write(f"{fault}\n")
+    options.tell_faults(accepted.faults, sum(part.invalid for part in accepted.inputs))
     reasons = integrity.reasons_to_hold(found, policy)
     for reason in reasons:
         sys.stderr.write(f"recsys-eval: hold: {reason}\n")
     return options.HOLD if reasons else 0
+
+
+def _check_parquet(output: Path) -> None:
+    """What can be said of the output before the logs are read."""
+    from recsys.errors import UsageError
+    from recsys.eventlog.whole import check_output
+
+    check_output(output)
+    if output.suffix != ".parquet":
+        raise UsageError(
+            "the joined outcomes are written as Parquet", where=str(output), found=output.suffix, expected=".parquet",
+            hint="For the rates in a file: --format json > rates.json.",
+        )  # fmt: skip
 
 
 def _print(found: DataQuality, form: options.Format, as_text) -> None:  # noqa: ANN001 - a function of quality_text

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from recsys.eventlog.faults import Fault
 
 HOLD = 2
 """The exit status of "the figures cannot be relied on": empty data, or a match rate under its minimum."""
@@ -29,3 +34,12 @@ OutputFormat = Annotated[Format, typer.Option("--format", help="How the result i
 SliceKeys = Annotated[
     list[str] | None, typer.Option("--slice-key", help="Context key to slice by; may be repeated [tenant_id, surface].")
 ]
+
+
+def tell_faults(faults: Sequence[Fault], invalid: int) -> None:
+    """The first faults on stderr, and how many of the ``invalid`` rows they are not about."""
+    for fault in faults:
+        sys.stderr.write(f"{fault}\n")
+    untold = invalid - len({(fault.file, fault.line) for fault in faults})
+    if untold > 0:
+        sys.stderr.write(f"recsys-eval: {untold:,} more rows are invalid: `recsys-eval validate` lists every fault\n")

@@ -40,21 +40,23 @@ def run(
     from recsys.attribution import sources
     from recsys.evaluation import render
     from recsys.evaluation.evaluate import evaluate, write
+    from recsys.eventlog.whole import check_output
 
     wanted = output or []
+    printed = render.format_of(Path("report.md"), output_format)
     for path in wanted:
         render.format_of(path, output_format)
+        check_output(path)
     chosen = _config(config, mode, slice_key)
     named = sources.from_options(exposures, outcomes, assignments, dataset, items)
     with console.progress("checking") as on_progress:
         done = evaluate(named, chosen, on_progress=on_progress)
     write(done.report, wanted, output_format)
-    for fault in done.faults:
-        sys.stderr.write(f"{fault}\n")
+    options.tell_faults(done.faults, sum(part.invalid for part in done.report.inputs))
     for warning in done.report.warnings:
         sys.stderr.write(f"recsys-eval: note: {warning}\n")
     if not wanted:
-        sys.stdout.write(render.text(done.report, output_format or "markdown"))
+        sys.stdout.write(render.text(done.report, printed))
     summary = done.report.summary
     for reason in summary.reasons:
         sys.stderr.write(f"recsys-eval: hold: {reason}\n")

@@ -27,6 +27,7 @@ def validate(
     ] = None,
     exposures: options.Exposures = None,
     outcomes: options.Outcomes = None,
+    assignments: options.Assignments = None,
     dataset: options.DatasetFile = None,
     max_errors: Annotated[int, typer.Option(min=0, help="How many faults to print; all are counted.")] = 20,
     quarantine: Annotated[Path | None, typer.Option(help="Write the bad lines, as they are, to this file.")] = None,
@@ -44,7 +45,7 @@ def validate(
         recsys-eval validate --exposures exposures.jsonl --outcomes outcomes.jsonl
     """
     if input:
-        if exposures or outcomes or dataset:
+        if exposures or outcomes or assignments or dataset:
             raise UsageError("--input checks one log, --exposures and --outcomes check two", hint="Give one of them.")
         return _one_log(schema, input, max_errors, quarantine, format)
     if quarantine is not None:
@@ -52,7 +53,9 @@ def validate(
     from recsys.evaluation import early_join
 
     with console.progress("checking") as on_progress:
-        result = early_join.check(exposures, outcomes, dataset, slice_key, on_progress=on_progress)
+        result = early_join.check(
+            exposures, outcomes, assignments, dataset, slice_keys=slice_key, on_progress=on_progress
+        )
     as_json = format is options.Format.JSON
     sys.stdout.write(early_join.as_json(result) if as_json else early_join.as_text(result, max_errors))
     return 0 if result.sound else 1
@@ -60,19 +63,32 @@ def validate(
 
 def _one_log(schema: str, specs: list[str], max_errors: int, quarantine: Path | None, form: options.Format) -> int:
     from recsys.eventlog import quarantine as quarantines
-    from recsys.eventlog.reader import expand
+    from recsys.eventlog.reader import expand_all
     from recsys.eventlog.validation import validate as check
 
-    paths = [path for spec in specs for path in expand(spec)]
+    paths = expand_all(specs)
     with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, console.progress("checking") as on_progress:
         files = check(paths, schema, scratch=Path(scratch), max_faults=max_errors, on_progress=on_progress)
         if quarantine is not None:
             quarantines.write(files, quarantine)
-    _print(files, form)
+        _print(files, form)
+        for file in files:
+            _note_another_record(file)
     rows = sum(file.rows for file in files)
     if not rows:
         sys.stderr.write(f"recsys-eval: {', '.join(specs)}: empty (found no line; expected at least one)\n")
     return 0 if rows and not any(file.invalid for file in files) else 1
+
+
+def _note_another_record(file: FileValidation) -> None:
+    """Where all lines are bad because the file holds other records, one note says more than all the faults."""
+    from recsys.errors import InputError
+    from recsys.eventlog.accept import refuse_another_record
+
+    try:
+        refuse_another_record(file, file.schema)
+    except InputError as error:
+        sys.stderr.write(f"recsys-eval: note: {error}\n")
 
 
 def _print(files: list[FileValidation], form: options.Format) -> None:
@@ -94,5 +110,7 @@ def _print(files: list[FileValidation], form: options.Format) -> None:
         counted = ", ".join(f"{rule} {count:,}" for rule, count in sorted(file.rules.items()))
         unseen = sum(file.rules.values()) - len(file.faults)
         more = f" ({unseen:,} more faults: raise --max-errors to see them)" if unseen else ""
-        verdict = f"{file.invalid:,} invalid: {counted}{more}" if file.invalid else "all valid"
+        verdict = (
+            f"{file.invalid:,} invalid: {counted}{more}" if file.invalid else "all valid" if file.rows else "empty"
+        )
         sys.stdout.write(f"{file.name}: {file.schema}: {file.rows:,} lines, {verdict}\n")

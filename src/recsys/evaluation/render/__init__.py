@@ -20,7 +20,10 @@ def format_of(path: Path, wanted: str | None = None) -> str:
         return wanted
     if path.suffix not in FORMATS:
         expected = ", ".join(FORMATS)
-        raise UsageError("the suffix names no report format", where=str(path), found=path.suffix, expected=expected)
+        hint = "Give --output-format json, markdown or html; without --output the report is printed."
+        raise UsageError(
+            "the suffix names no report format", where=str(path), found=path.suffix, expected=expected, hint=hint
+        )
     return FORMATS[path.suffix]
 
 
