@@ -157,7 +157,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("number", range(len(REFUSED)))
 def test_other_columns_are_refused_by_name(tmp_path, number):
-    """A missing, unknown or otherwise typed column is one error that names the file, the column and what is expected."""
+    """A missing, unknown or otherwise typed column is one error naming the file, the column and what is expected."""
     table, message = REFUSED[number]
     path = str(stored(tmp_path / "log.parquet", table))
     with pytest.raises(InputError, match=message) as refused:
