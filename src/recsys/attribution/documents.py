@@ -48,7 +48,7 @@ def read(path: str) -> dict[str, Any]:
         raise ConfigError("too large for a configuration", where=path, found=f"{len(raw):,} bytes")
     try:
         document = yaml.load(raw, _StrictLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError) as error:  # the last of odd `!!` tags
         raise ConfigError("not valid YAML", where=_place(path, error), found=_problem(error)) from None
     if document is None:
         return {}

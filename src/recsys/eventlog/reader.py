@@ -20,7 +20,10 @@ STDIN = "-"
 MARKS = {
     b"\x1f\x8b": ("a gzip file", "Let its name end in .gz."),
     b"\x28\xb5\x2f\xfd": ("a Zstandard file", "Let its name end in .zst."),
-    b"PAR1": ("a Parquet file", "`run` and `join` take Parquet logs: let its name end in .parquet."),
+    b"PAR1": (
+        "a Parquet file",
+        "Only `--exposures`, `--outcomes` and `--assignments` take Parquet, in files named *.parquet.",
+    ),
     b"PK\x03\x04": ("a ZIP archive", "Unpack it first."),
 }
 """How files begin that are often taken for a log."""

@@ -138,7 +138,13 @@ def _columns(connection: Any, path: Path, role: str) -> dict[str, str]:
     known = (*REQUIRED[role], *OPTIONAL[role])
     for name in REQUIRED[role]:
         if name not in columns:
-            raise InputError("a column is missing", where=str(path), expected=name, found=", ".join(columns))
+            raise InputError(
+                "a column is missing",
+                where=str(path),
+                expected=name,
+                found=", ".join(columns),
+                hint=f"A log of {role} has the columns {', '.join(REQUIRED[role])}.",
+            )
     for name, kind in columns.items():
         if name not in known:
             raise InputError("unknown column", where=str(path), found=name, expected=", ".join(known))
