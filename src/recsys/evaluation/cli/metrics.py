@@ -13,7 +13,9 @@ def metrics(
         str | None, typer.Argument(help="A metric such as ndcg or ndcg@10; without it all are listed.")
     ] = None,
 ) -> int:
-    """List the metrics, or explain one: formula, grain, range, unit, what it is of nothing, source.
+    """List the metrics, or explain one.
+
+    An explanation gives formula, grain, range, unit, what the metric is of nothing, and the source.
 
     **Examples**
 

@@ -14,7 +14,9 @@ from recsys.errors import UsageError, nearest
 def schema(
     name: Annotated[str | None, typer.Argument(help="exposure.v1, outcome.v1, …; without it all names.")] = None,
 ) -> int:
-    """Print the JSON Schema of a record or of the report, or list the names.
+    """Print the JSON Schema of a record or of the report.
+
+    Without a name all names are listed.
 
     **Examples**
 
