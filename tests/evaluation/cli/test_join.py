@@ -51,8 +51,8 @@ def test_json_equals_a_plain_count(recsys_eval, world, tmp_path):
     counts = plain_count(made)
     assert found["fates"] == counts
     valid = counts["rows"] - counts["invalid"]
-    matched = {"not_in_list", "before_exposure", "after_window", "attributed"}
-    met = {record["request_id"] for record, fate in made if fate in matched}
+    asked = {record["request_id"] for record, _ in made if record is not None}
+    shown = [f"r{number}" for number in [*range(60), 70, 70]]
     judged = valid - counts["duplicate"]
     for name, above, below in (
         ("valid", valid, counts["rows"]),
@@ -62,7 +62,9 @@ def test_json_equals_a_plain_count(recsys_eval, world, tmp_path):
         rate = found["rates"][name]
         assert (rate["numerator"], rate["denominator"]) == (above, below), name
         assert rate["value"] == pytest.approx(above / below)
-    assert found["rates"]["join"]["numerator"] == len(met)
+    joined_rate = found["rates"]["join"]
+    assert joined_rate["numerator"] == sum(request in asked for request in shown)
+    assert joined_rate["denominator"] == len(shown)
     assert found["exposures"]["rows"] == 64
     assert found["exposures"]["invalid"] == found["exposures"]["redelivered"] == 1
     surfaces = {part["value"]: part["fates"]["attributed"] for part in found["by"] if part["key"] == "surface"}
