@@ -1,0 +1,69 @@
+"""recsys-eval metrics and the help texts as a process: everything is listed, explained and shown by example."""
+
+import re
+
+import pytest
+
+NAMES = (
+    "hitrate", "precision", "recall", "ndcg", "map", "mrr", "coverage", "novelty", "gini", "intra_list_diversity",
+)  # fmt: skip
+PARTS = ("Formula:", "Grain:", "Range:", "Unit:", "Empty:", "Source:")
+
+
+def test_all_metrics_are_listed(recsys_eval):
+    """One line for each metric of the default pack, which is named too."""
+    done = recsys_eval("metrics")
+    assert (done.status, done.err) == (0, "")
+    listed = dict(re.findall(r"^([a-z_]+(?:@k)?) {2,}(\S.*\.)$", done.out, re.MULTILINE))
+    assert [name.removesuffix("@k") for name in listed] == list(NAMES)
+    [pack] = re.findall(r"^Default pack: (.*)\.$", done.out, re.MULTILINE)
+    assert [name.partition("@")[0] for name in pack.split(", ")] == list(NAMES)
+    assert "|responded" in done.out
+
+
+def test_every_metric_is_explained(recsys_eval):
+    """Formula, grain, range, unit, what it is of nothing, and the source."""
+    for name in NAMES:
+        done = recsys_eval("metrics", name if name == "gini" else f"{name}@20")
+        assert (done.status, done.err) == (0, "")
+        assert done.out.startswith(name)
+        assert [part for part in PARTS if part not in done.out] == [], name
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("ndgc", "no such metric (found ndgc). Did you mean 'ndcg'?"),
+        ("ndcg@0", "expected ndcg@1 to ndcg@"),
+        ("ndcg@ten", "expected ndcg@1 to ndcg@"),
+        ("gini@10", "expected gini"),
+        ("", "no such metric"),
+    ],
+)
+def test_a_misspelt_metric_exits_1(recsys_eval, name, told):
+    """The message names what was found and what is known."""
+    done = recsys_eval("metrics", name)
+    assert (done.status, done.out) == (1, "")
+    assert told in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["validate", "convert", "hash", "join", "run", "schema", "metrics"])
+def test_help_shows_examples(recsys_eval, command):
+    """Each command's help ends with success, and gives examples that begin on lines of their own."""
+    done = recsys_eval(command, "--help")
+    assert (done.status, done.err) == (0, "")
+    _, _, after = done.out.partition("Example")
+    examples, _, _ = after.partition("╭")
+    beginnings = re.findall(rf"^ *(?:[A-Z_]+=\S+ )?recsys-eval {command}\b", examples, re.MULTILINE)
+    assert len(beginnings) == examples.count(f"recsys-eval {command}") >= 1
+
+
+def test_the_program_without_a_command(recsys_eval):
+    """The help is shown, and the exit status says that nothing was done; --version answers."""
+    done = recsys_eval()
+    assert done.status == 1
+    assert all(command in done.out for command in ("validate", "convert", "hash", "join", "run", "schema", "metrics"))
+    assert done.err == "recsys-eval: No command is given. Try `recsys-eval --help`.\n"
+    assert re.fullmatch(r"recsys-eval \d+\.\d+\.\d+\n", recsys_eval("--version").out)
+    assert "Did you mean 'validate'?" in recsys_eval("validat").err
