@@ -182,12 +182,12 @@ def test_what_is_no_parquet_is_refused(tmp_path):
 
 def test_files_are_named_by_path_folder_or_glob(tmp_path):
     """A folder, a glob and a glob through folders find the same files; each is accounted for by its bytes and hash."""
-    inner = tmp_path / "day=2026-02-05"
-    inner.mkdir()
+    inner = tmp_path / "logs" / "day=2026-02-05"
+    inner.mkdir(parents=True)
     for n in (1, 2):
         stored(inner / f"{n}.parquet", exposures(n))
     stored(inner / "3.parquet", exposures(0))
-    for spec in (inner, inner / "*.parquet", tmp_path / "**" / "?.parquet", tmp_path / "*" / "[123].parquet"):
+    for spec in (inner, inner / "*.parquet", tmp_path / "**" / "?.parquet", tmp_path / "*" / "*" / "[123].parquet"):
         found = parquet.accept([str(spec)], "exposures")
         assert (found.rows, found.invalid) == (3, 0)
         assert [part.path for part in found.inputs] == [str(inner / f"{n}.parquet") for n in (1, 2, 3)]

@@ -165,10 +165,10 @@ def test_nothing_is_left_behind(tmp_path, logs, monkeypatch):
     assert {path: Path(path).read_bytes() for path in before} == before
 
 
-@given(st.integers(1, 10**9).flatmap(lambda whole: st.tuples(st.integers(0, whole), st.just(whole))))
-def test_only_a_whole_is_a_hundred_percent(parts):
+@given(st.integers(1, 10**9), st.floats(0, 1), st.sampled_from(["share", "all but", "just"]), st.integers(0, 3))
+def test_only_a_whole_is_a_hundred_percent(whole, share, kind, few):
     """A rate in percent is right to its last digit, and only all is 100 %, only none 0 %."""
-    some, whole = parts
+    some = {"share": round(share * whole), "all but": max(whole - few, 0), "just": min(few, whole)}[kind]
     said = percent(Rate(value=some / whole, numerator=some, denominator=whole))
     assert (said == "100.00%") == (some == whole)
     assert (said == "0.00%") == (some == 0)

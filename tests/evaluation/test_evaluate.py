@@ -100,6 +100,18 @@ def test_every_rate_is_its_parts_and_a_share(world):
         assert rate["value"] == expected
 
 
+def test_the_rates_follow_from_the_fates(world):
+    """Match and attribution rate are over rows neither invalid nor repeated; the join rate is the twin's."""
+    shown, done, report = world
+    fates, rates = report.data_quality.fates, report.data_quality.rates
+    countable = fates.rows - fates.invalid - fates.duplicate
+    late_or_early = fates.not_in_list + fates.before_exposure + fates.after_window
+    assert (rates.valid.numerator, rates.valid.denominator) == (fates.rows - 3, fates.rows)
+    assert (rates.match.numerator, rates.match.denominator) == (fates.attributed + late_or_early, countable)
+    assert (rates.attribution.numerator, rates.attribution.denominator) == (fates.attributed, countable)
+    assert (rates.join.numerator, rates.join.denominator) == oracle.join_rate(shown, done)
+
+
 def test_exposures_hours_and_ranks_add_up(world):
     """Rows of exposures, points by hour and impressions by rank are the same things counted in other ways."""
     shown, _, report = world
@@ -130,9 +142,19 @@ def by_metric(report, key=""):
     return found
 
 
-def test_every_interval_contains_its_estimate(world):
+def test_every_interval_contains_its_estimate(world, tmp_path):
     """Where there is an interval it holds the estimate and stays in the metric's range; else the note says why."""
-    for result in world[2].results:
+    check_intervals(world[2])
+    cut = 0
+    for count in range(3, 12):  # so few exposures that intervals reach the ends of the range
+        report = run(tmp_path, *troubled_logs.make(count, count))
+        check_intervals(report)
+        cut += sum(result.estimate.high == 1 for result in report.results)
+    assert cut
+
+
+def check_intervals(report):
+    for result in report.results:
         estimate, metric = result.estimate, parse(result.metric.split("|")[0])
         assert estimate.value is not None or estimate.note
         if estimate.low is None or estimate.high is None or estimate.value is None:
