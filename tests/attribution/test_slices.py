@@ -74,6 +74,7 @@ def test_a_slice_key_may_have_any_name(tmp_path, kind, start):
     written = pq.read_table(tmp_path / "joined.parquet")
     expected = [None, *(f"{n}" for n in (1, 2, 3)), "own"]
     for place, key in enumerate(keys, len(COLUMNS)):
+        assert written.column_names[place].startswith(key)
         assert written.column(place).to_pylist() == [value and f"{value}-{key}" for value in expected]
 
 
@@ -89,6 +90,14 @@ def test_keys_that_cannot_be_told_apart_are_refused(keys, found):
     with pytest.raises(ConfigError, match="slice_keys") as refused:
         join.check_slice_keys(keys)
     assert refused.value.found == found
+
+
+def test_a_key_with_the_name_of_a_column_gets_a_number(tmp_path, joined):
+    """Of two columns with one name, in any case, the slice is the one with a number; no column hides another."""
+    with joined(*rows(["anonymous", "Surface"]), slice_keys=("anonymous", "surface", "Surface")) as found:
+        join.write_parquet(found, tmp_path / "joined.parquet")
+    names = pq.read_schema(tmp_path / "joined.parquet").names
+    assert names == [*COLUMNS, "anonymous_1", "surface", "Surface_1"]
 
 
 def test_the_number_of_keys(joined):

@@ -82,7 +82,10 @@ def check_slice_keys(keys: Sequence[str]) -> None:
 
 
 def write_parquet(joined: Joined, path: Path) -> int:
-    """Write every valid outcome row with its fate to ``path``; returns the number of rows."""
+    """Write every valid outcome row with its fate to ``path``; returns the number of rows.
+
+    The slice columns come last. A key that is another column's name too, in any case, gets a number: ``anonymous_1``.
+    """
     names = ", ".join(
         f'slice_{number} AS "{key.replace(chr(34), chr(34) * 2)}"' if number <= len(joined.slice_keys) else ""
         for number, key in enumerate(joined.slice_keys, start=1)
