@@ -34,7 +34,7 @@ def evaluate(joined: Joined, metrics: Sequence[Metric], *, catalogue: bool) -> t
             result = MetricResult(metric=name, slice_key=key, slice_value=value, estimate=estimate)
             by_metric.setdefault((key, value, name.split("|")[0]), []).append(result)
 
-    _add_scores(joined, metrics, columns, add)
+    _add_scores(joined, metrics, columns, kept, add)
     _add_spreads(joined, metrics, columns, catalogue, add)
     for metric in metrics:
         if isinstance(metric, IntraListDiversity):
@@ -61,14 +61,20 @@ def _slices_to_report(joined: Joined) -> tuple[dict[str, list[str]], list[str]]:
     return kept, warnings
 
 
-def _add_scores(joined: Joined, metrics: Sequence[Metric], columns, add) -> None:  # noqa: ANN001
+def _add_scores(joined: Joined, metrics: Sequence[Metric], columns, kept, add) -> None:  # noqa: ANN001
     scored = [metric for metric in metrics if isinstance(metric, Scored)]
     if not scored:
         return
     reducing.score(joined.connection, scored)
     reducing.sum_by_user(joined.connection, len(scored), [column for _, column in columns if column])
+    whole: dict[str, list[reducing.ScoreMoments]] = {}
     for key, column in columns:
-        for value, moments in reducing.score_moments(joined.connection, len(scored), column).items():
+        if key and len(kept[key]) == 1:  # such as the one tenant of a log: that is the whole again
+            found = dict(zip(kept[key], whole.values(), strict=False))
+        else:
+            found = reducing.score_moments(joined.connection, len(scored), column)
+        whole = whole or found
+        for value, moments in found.items():
             for metric, both in zip(scored, moments, strict=True):
                 add(str(metric), key, value, mean(both.overall, metric))
                 add(f"{metric}|responded", key, value, mean(both.responded, metric))

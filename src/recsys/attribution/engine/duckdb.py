@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 
 from recsys.attribution.engine import parquet
+from recsys.attribution.engine.lists import item_columns
 from recsys.attribution.policy import Policy
 from recsys.attribution.sources import MAX_SLICE_KEYS, Accepted
 from recsys.contracts.types import MAX_LINE_BYTES
@@ -41,24 +42,21 @@ ANONYMOUS = "anonymous"
 
 _EXPOSURES = """
 CREATE TABLE staged_exposures AS
-WITH lists AS (
-    SELECT *, list_transform(items, lambda x: x.item_id) AS item_ids FROM ({source})
-),
-judged AS (
+WITH judged AS (
     SELECT
         *,
         CASE
-            WHEN list_contains(list_transform(items, lambda x, i: x.rank = i), FALSE) THEN FALSE
-            ELSE len(first_places(item_ids)) = len(items)
+            WHEN list_contains(list_transform(ranks, lambda r, i: r = i), FALSE) THEN FALSE
+            ELSE len(first_places(item_ids)) = len(item_ids)
         END AS usual
-    FROM lists
+    FROM ({source})
 ),
 sorted AS (
     SELECT
         *,
         CASE
             WHEN usual THEN NULL
-            ELSE list_sort(list_transform(items, lambda x: {{'rank': x.rank, 'item_id': x.item_id}}))
+            ELSE list_sort(list_transform(list_zip(ranks, item_ids), lambda x: {{'rank': x[1], 'item_id': x[2]}}))
         END AS pairs
     FROM judged
 ),
@@ -78,15 +76,15 @@ SELECT
     shown,
     CASE
         WHEN usual THEN NULL
-        WHEN list_transform(pairs, lambda x: x.rank) = range(1, len(items) + 1)::INTEGER[]
-            AND len(shown) = len(items) THEN NULL
+        WHEN list_transform(pairs, lambda x: x.rank) = range(1, len(item_ids) + 1)::INTEGER[]
+            AND len(shown) = len(item_ids) THEN NULL
         ELSE CAST(to_json(pairs) AS VARCHAR)
     END AS odd_pairs,
     len(shown)::INTEGER AS n_items,
-    CASE WHEN usual THEN FALSE ELSE distinct_ranks(pairs) < len(items) END AS repeated_rank,
-    len(shown) < len(items) AS repeated_item,
+    CASE WHEN usual THEN FALSE ELSE distinct_ranks(pairs) < len(item_ids) END AS repeated_rank,
+    len(shown) < len(item_ids) AS repeated_item,
     CASE WHEN usual THEN FALSE ELSE distinct_ranks(pairs) < pairs[-1].rank END AS rank_gap,
-    len(list_filter(items, lambda x: x.propensity = 0 OR x.logging_propensity = 0)) > 0 AS zero_propensity,
+    zero_propensity,
     latency_ms,
     coalesce(error, FALSE) AS error,
     coalesce(context['anonymous'] = 'true', FALSE) AS anonymous,
@@ -186,8 +184,11 @@ def _source(role: str, accepted: Accepted, slice_keys: Sequence[str]) -> str:
     kinds = {**COLUMNS[role], "context": _context_type([*slice_keys, ANONYMOUS])}
     columns = ", ".join(f"{name}: {quoted(kind)}" for name, kind in kinds.items())
     paths = ", ".join(quoted(glob.escape(str(path))) for path in accepted.paths)  # a name is no pattern
+    chosen = "*, epoch_us(CAST(upper(ts) AS TIMESTAMPTZ)) AS ts_us"
+    if role == "exposures":
+        chosen += f", {item_columns()}"
     return (
-        "SELECT *, epoch_us(CAST(upper(ts) AS TIMESTAMPTZ)) AS ts_us FROM read_json("
+        f"SELECT {chosen} FROM read_json("
         f"[{paths}], format = 'newline_delimited', columns = {{{columns}}}, "
         f"maximum_object_size = {MAX_LINE_BYTES + 1024}, compression = 'none')"
     )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import duckdb
 from msgspec import Struct
 
+from recsys.attribution.engine import lists
 from recsys.contracts.report import Input
 from recsys.contracts.types import CONTROL_CHARACTERS, FIRST_YEAR, LAST_YEAR, MAX_ID_LENGTH, MAX_RANK, TIMESTAMP_PATTERN
 from recsys.errors import InputError
@@ -107,9 +108,30 @@ def _file(path: Path, options: str = "") -> str:
 
 def _count(connection: Any, path: Path, role: str) -> tuple[int, int]:
     columns = _columns(connection, path, role)
-    query = f"SELECT count(*), count(fault) FROM (SELECT {_fault(columns, role)} AS fault FROM {_file(path)})"
-    rows, bad = connection.execute(query).fetchone()
+    items_differ = role == "exposures" and not _sound_items(connection, path, columns["items"])
+    fault = _fault(columns, role, items=items_differ)
+    rows, bad = connection.execute(
+        f"SELECT count(*), count(fault) FROM (SELECT {fault} AS fault FROM {_file(path)})"
+    ).fetchone()
     return rows, bad
+
+
+def _sound_items(connection: Any, path: Path, kind: str) -> bool:
+    """Whether all items of all lists are as they must be: a look at each item of the catalogue instead of each row."""
+    present = [name for name in PROPENSITIES if name in _item_fields(kind)]
+    ranges = "".join(f", min(i.{name}::DOUBLE) AS low_{name}, max(i.{name}::DOUBLE) AS high_{name}" for name in present)
+    outside = "".join(f" OR NOT (coalesce(low_{name}, 0) >= 0 AND coalesce(high_{name}, 1) <= 1)" for name in present)
+    query = f"""
+        WITH per_item AS (
+            SELECT i.item_id, min(i.rank) AS low, max(i.rank) AS high, count(*) AS n, count(i.rank) AS ranks{ranges}
+            FROM (SELECT unnest(items) AS i FROM {_file(path)}) GROUP BY i.item_id
+        )
+        SELECT
+            (SELECT count(*) FROM {_file(path)} WHERE items IS NULL) = 0
+            AND (SELECT count(*) FROM per_item WHERE {_bad_text("item_id")}
+                 OR ranks < n OR low < 1 OR high > {MAX_RANK}{outside}) = 0
+    """
+    return connection.execute(query).fetchone()[0]
 
 
 def _first_faults(connection: Any, path: Path, role: str) -> list[Fault]:
@@ -191,8 +213,10 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _fault(columns: dict[str, str], role: str) -> str:
-    """An SQL expression: the first rule that a row breaks, as ``column: expected``; NULL for a valid row."""
+def _fault(columns: dict[str, str], role: str, *, items: bool = True) -> str:
+    """An SQL expression: the first rule that a row breaks, as ``column: expected``; NULL for a valid row.
+
+    ``items`` False: those of all rows are known to be sound."""
     cases = [_bad_id(name) for name in REQUIRED[role] if name not in {"ts", "items", "event_type"}]
     cases.append(_bad_instant(columns["ts"]))
     if role == "outcomes":
@@ -202,7 +226,7 @@ def _fault(columns: dict[str, str], role: str) -> str:
     if "event_id" in columns:
         condition, told = _bad_id("event_id")
         cases.append((f"event_id IS NOT NULL AND ({condition})", told))
-    if "items" in columns:
+    if items and "items" in columns:
         cases += _bad_items(columns["items"])
     if "latency_ms" in columns:
         cases.append(("NOT (latency_ms >= 0 AND isfinite(latency_ms::DOUBLE))", "latency_ms: a number, 0 or more"))
@@ -270,23 +294,12 @@ def _typed(columns: dict[str, str], role: str) -> str:
     chosen = [f"epoch_us({instant}) AS ts_us"]
     chosen += [name for name in REQUIRED[role] if name not in {"ts", "items"}]
     if role == "exposures":
-        chosen.append(f"{_typed_items(columns['items'])} AS items")
+        present = _item_fields(columns["items"])
+        chosen.append(lists.item_columns([name for name in lists.PROPENSITIES if name in present]))
     defaults = {"context": "MAP(VARCHAR, VARCHAR)", "latency_ms": "DOUBLE", "error": "BOOLEAN", "value": "DOUBLE",
                 "event_id": TEXT}  # fmt: skip
     chosen += [f"{name if name in columns else 'NULL'}::{defaults[name]} AS {name}" for name in OPTIONAL[role]]
     return ", ".join(chosen)
-
-
-def _typed_items(kind: str) -> str:
-    present = _item_fields(kind)
-
-    def number(name: str) -> str:
-        return f"x.{name}::DOUBLE" if name in present else "NULL::DOUBLE"
-
-    return (
-        "list_transform(items, lambda x: {'item_id': x.item_id, 'rank': x.rank::INTEGER, "
-        f"'propensity': {number('propensity')}, 'logging_propensity': {number('logging_propensity')}}})"
-    )
 
 
 def _item_fields(kind: str) -> dict[str, str]:

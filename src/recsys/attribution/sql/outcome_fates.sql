@@ -4,7 +4,28 @@
 -- The fates are decided in this order: duplicate, orphan, ambiguous, not_in_list, before_exposure, after_window,
 -- attributed. Only rows that are alike in every column are told apart by row_number, so that both windows choose the
 -- same one; which one that is makes no difference, and no result depends on the order of rows.
-WITH placed AS (
+WITH repeated_keys AS (
+    SELECT request_id, item_id, event_type, ts_us
+    FROM staged_outcomes
+    GROUP BY request_id, item_id, event_type, ts_us
+    HAVING count(*) > 1
+),
+
+repeated_events AS (
+    SELECT event_id FROM staged_outcomes WHERE event_id IS NOT NULL GROUP BY event_id HAVING count(*) > 1
+),
+
+-- Healthy logs have few repetitions: only those rows need to be put in order
+suspects AS (
+    SELECT o.row_number
+    FROM staged_outcomes AS o
+    INNER JOIN repeated_keys AS k
+        ON o.request_id = k.request_id AND o.item_id = k.item_id AND o.event_type = k.event_type AND o.ts_us = k.ts_us
+    UNION
+    SELECT o.row_number FROM staged_outcomes AS o INNER JOIN repeated_events AS r ON o.event_id = r.event_id
+),
+
+placed AS (
     SELECT
         o.*,
         row_number() OVER same_key AS key_place,
@@ -18,6 +39,7 @@ WITH placed AS (
         first_value(user_id) OVER same_event AS event_user_id,
         first_value(value) OVER same_event AS event_value
     FROM staged_outcomes AS o
+    WHERE row_number IN (SELECT row_number FROM suspects)
     WINDOW
         same_key AS (
             PARTITION BY request_id, item_id, event_type, ts_us
@@ -27,8 +49,9 @@ WITH placed AS (
                 slice_5 NULLS FIRST, slice_6 NULLS FIRST, slice_7 NULLS FIRST, slice_8 NULLS FIRST,
                 row_number
         ),
+        -- Rows without an event_id repeat none: each is on its own
         same_event AS (
-            PARTITION BY event_id
+            PARTITION BY event_id, CASE WHEN event_id IS NULL THEN row_number END
             ORDER BY
                 ts_us, user_id, value NULLS FIRST, request_id, item_id, event_type,
                 slice_1 NULLS FIRST, slice_2 NULLS FIRST, slice_3 NULLS FIRST, slice_4 NULLS FIRST,
@@ -38,23 +61,28 @@ WITH placed AS (
 ),
 
 -- A row is a copy when it is not the first of its key, or not the first of its event_id
-copies AS (
+judged AS (
     SELECT
-        p.*,
-        key_place > 1 OR (event_id IS NOT NULL AND event_place > 1) AS is_copy,
+        row_number,
+        key_place > 1 OR event_place > 1 AS is_copy,
         (
             key_place > 1
             AND (user_id <> key_user_id OR value IS DISTINCT FROM key_value)
         )
         OR (
-            event_id IS NOT NULL
-            AND event_place > 1
+            event_place > 1
             AND (
                 request_id <> event_request_id OR item_id <> event_item_id OR event_type <> event_event_type
                 OR ts_us <> event_ts_us OR user_id <> event_user_id OR value IS DISTINCT FROM event_value
             )
         ) AS differs
-    FROM placed AS p
+    FROM placed
+),
+
+copies AS (
+    SELECT o.*, coalesce(j.is_copy, FALSE) AS is_copy, coalesce(j.differs, FALSE) AS differs
+    FROM staged_outcomes AS o
+    LEFT JOIN judged AS j ON o.row_number = j.row_number
 ),
 
 -- Of an ambiguous request only what all its lists agree on is known
