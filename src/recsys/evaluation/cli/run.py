@@ -40,15 +40,18 @@ def run(
     from recsys.attribution import sources
     from recsys.evaluation import render
     from recsys.evaluation.evaluate import evaluate, write
+    from recsys.evaluation.render import charts
     from recsys.eventlog.whole import check_output
 
     wanted = output or []
     printed = render.format_of(Path("report.md"), output_format)
+    forms = [render.format_of(path, output_format) for path in wanted]
     for path in wanted:
-        render.format_of(path, output_format)
         check_output(path)
     chosen = _config(config, mode, slice_key)
     named = sources.from_options(exposures, outcomes, assignments, dataset, items)
+    if "html" in forms:
+        charts.start_engine()
     with console.progress("checking") as on_progress:
         done = evaluate(named, chosen, on_progress=on_progress)
     write(done.report, wanted, output_format)
