@@ -64,7 +64,7 @@ def run(quick: bool) -> None:
     show(
         [
             _row(f"recommend, {ITEMS:,} items, {events:,} events, k={K}", ours),
-            _row("bare uvicorn", bare_one),
+            _row("bare uvicorn, JSON in, as much JSON out", bare_one),
             at_most("CPU per request, recommend / bare", ours.cpu_us / bare_one.cpu_us, MOST),
             Row("worker's memory", f"{resident / MIB:.0f} MiB"),
             Row("exposures in the log", f"{logged:,}", f"= {asked:,}", logged == asked),
