@@ -93,6 +93,8 @@ def _of_the_machine(error: OSError) -> StorageError:
     hint = ""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         hint = "The disk is full: free space, or set TMPDIR to a folder with more room."
+    elif "temporary directory" in str(error):
+        hint = "Let TMPDIR name a folder that can be written."
     return StorageError(error.strerror or str(error), where=str(error.filename or ""), hint=hint)
 
 

@@ -92,7 +92,7 @@ def localize(path: Path, scratch: Path) -> Path:
             return _copy_of_stdin(scratch)
         with path.open("rb") as source:
             if path.suffix == ".gz":
-                _unpack(path, gzip.GzipFile(fileobj=source), target)
+                _unpack(path, _GzipMembers(source), target)
             elif path.suffix == ".zst":
                 _unpack(path, _ZstdFrames(source), target)
             elif not path.is_file():  # a named pipe, or what the shell makes of <(command)
@@ -153,6 +153,17 @@ def _unpack(path: Path, source: _Readable, target: Path) -> None:
         if isinstance(error, gzip.BadGzipFile | zstandard.ZstdError) and not target.stat().st_size:
             hint = f"If it is not compressed, let its name not end in {path.suffix}; else copy it again."
         raise InputError(f"cannot be decompressed: {error}", where=str(path), found=whole, hint=hint) from None
+
+
+class _GzipMembers:
+    """The content of a gzip file, piece by piece: what stands before a damage is read, and can be told."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._file = gzip.GzipFile(fileobj=source)
+
+    def read(self, size: int) -> bytes:
+        """Some of the content, b"" at its end; EOFError where the file is cut off."""
+        return self._file.read1(size)
 
 
 class _ZstdFrames:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
-import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from threading import Event
 
@@ -21,10 +17,11 @@ from msgspec import Struct, field
 
 from recsys.contracts.events import RECORDS
 from recsys.contracts.types import MAX_LINE_BYTES
-from recsys.errors import InputError, StorageError, nearest
+from recsys.errors import InputError, nearest
 from recsys.eventlog.checks import checker, recognise
 from recsys.eventlog.faults import Fault, compiled, findings, too_long
 from recsys.eventlog.reader import localize
+from recsys.eventlog.workers import spread
 
 ALONE_BYTES = 8 << 20
 BLOCK_BYTES = 1 << 18  # small enough that a block and its records stay in the cache of a core
@@ -143,7 +140,7 @@ def _run(
     results: dict[tuple[int, int], _RangeResult] = {}
     done = 0
     with _digests(files if hashes else []) as digests:
-        for number, piece, result in _map(pieces, workers):
+        for (number, piece), result in spread(_check_piece, pieces, workers):
             results[number, piece.start] = result
             done += piece.end - piece.start
             if on_progress is not None:
@@ -174,30 +171,6 @@ def _sha256(path: Path, ended: Event) -> str:
     return digest.hexdigest()
 
 
-def _map(pieces: list[tuple[int, _Range]], workers: int) -> Iterator[tuple[int, _Range, _RangeResult]]:
-    workers = min(workers, len(pieces))
-    if workers < 2:
-        for number, piece in pieces:
-            yield number, piece, _check_range(piece)
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
-    try:
-        waiting = {pool.submit(_check_range, piece): (number, piece) for number, piece in pieces}
-        for future in as_completed(waiting):
-            yield *waiting[future], future.result()
-    except BrokenProcessPool:
-        hint = "The machine may have run out of memory: look at its log, give it more, or give fewer files at a time."
-        raise StorageError("a process that checks the logs was ended from outside", hint=hint) from None
-    finally:
-        pool.shutdown(cancel_futures=True)  # an interrupt does not wait for the rest of the file
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells the person, and ends its workers
-    # A worker holds one block of records, freed by reference counts: the cycle collector would only look on.
-    gc.disable()
-
-
 def _ranges(file: FileValidation, max_faults: int) -> list[_Range]:
     starts = range(0, file.bytes, RANGE_BYTES)
     path, schema = str(file.plain), file.schema
@@ -214,6 +187,10 @@ def _add(file: FileValidation, result: _RangeResult, max_faults: int) -> None:
     for fault in result.faults[: max(room, 0)]:
         values = {name: getattr(fault, name) for name in fault.__struct_fields__}
         file.faults.append(Fault(**{**values, "file": file.name, "line": fault.line + before}))
+
+
+def _check_piece(numbered: tuple[int, _Range]) -> _RangeResult:
+    return _check_range(numbered[1])
 
 
 def _check_range(piece: _Range) -> _RangeResult:

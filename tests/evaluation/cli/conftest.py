@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def recsys_eval(tmp_path) -> Callable[..., Done]:
         return done
 
     return program
+
+
+@pytest.fixture
+def at_once(recsys_eval) -> Callable[..., list[Done]]:
+    """Several runs, two at a time: one list of words each."""
+
+    def programs(*runs: Sequence[object], **options) -> list[Done]:
+        with ThreadPoolExecutor(2) as both:
+            return list(both.map(lambda words: recsys_eval(*words, **options), runs))
+
+    return programs
 
 
 @pytest.fixture

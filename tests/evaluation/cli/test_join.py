@@ -178,9 +178,9 @@ def test_an_output_is_replaced_and_an_input_is_not(recsys_eval, logs, tmp_path):
     assert log.read_bytes() == before
 
 
-def test_usage_errors_exit_1(recsys_eval, logs):
+def test_usage_errors_exit_1(at_once, logs):
     """Missing or misspelt options and values out of range: status 1, one line that says what would be right."""
-    for words, told in {
+    cases = {
         (): "--exposures is missing",
         ("--exposures", "x"): "--outcomes is missing",
         (*logs, "--dataset", "d.yaml"): "Give one or the other",
@@ -189,8 +189,8 @@ def test_usage_errors_exit_1(recsys_eval, logs):
         (*logs, "--format", "xml"): "'text', 'json'",
         (*logs, "--outptu", "x"): "Try `recsys-eval join --help`",
         (*logs, "--slice-key", "day"): "not a usable slice key",
-    }.items():
-        done = recsys_eval("join", *words)
-        assert (done.status, done.out) == (1, ""), words
+    }
+    for done, told in zip(at_once(*[["join", *words] for words in cases]), cases.values(), strict=True):
+        assert (done.status, done.out) == (1, ""), told
         assert len(done.err.splitlines()) == 1
         assert told in done.err

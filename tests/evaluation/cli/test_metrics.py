@@ -7,6 +7,7 @@ import pytest
 NAMES = (
     "hitrate", "precision", "recall", "ndcg", "map", "mrr", "coverage", "novelty", "gini", "intra_list_diversity",
 )  # fmt: skip
+COMMANDS = ("validate", "convert", "hash", "join", "run", "schema", "metrics")
 PARTS = ("Formula:", "Grain:", "Range:", "Unit:", "Empty:", "Source:")
 
 
@@ -21,10 +22,10 @@ def test_all_metrics_are_listed(recsys_eval):
     assert "|responded" in done.out
 
 
-def test_every_metric_is_explained(recsys_eval):
+def test_every_metric_is_explained(at_once):
     """Formula, grain, range, unit, what it is of nothing, and the source."""
-    for name in NAMES:
-        done = recsys_eval("metrics", name if name == "gini" else f"{name}@20")
+    runs = [["metrics", name if name == "gini" else f"{name}@20"] for name in NAMES]
+    for name, done in zip(NAMES, at_once(*runs), strict=True):
         assert (done.status, done.err) == (0, "")
         assert done.out.startswith(name)
         assert [part for part in PARTS if part not in done.out] == [], name
@@ -48,22 +49,21 @@ def test_a_misspelt_metric_exits_1(recsys_eval, name, told):
     assert len(done.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["validate", "convert", "hash", "join", "run", "schema", "metrics"])
-def test_help_shows_examples(recsys_eval, command):
+def test_help_shows_examples(at_once):
     """Each command's help ends with success, and gives examples that begin on lines of their own."""
-    done = recsys_eval(command, "--help")
-    assert (done.status, done.err) == (0, "")
-    _, _, after = done.out.partition("Example")
-    examples, _, _ = after.partition("╭")
-    beginnings = re.findall(rf"^ *(?:[A-Z_]+=\S+ )?recsys-eval {command}\b", examples, re.MULTILINE)
-    assert len(beginnings) == examples.count(f"recsys-eval {command}") >= 1
+    for command, done in zip(COMMANDS, at_once(*[[command, "--help"] for command in COMMANDS]), strict=True):
+        assert (done.status, done.err) == (0, "")
+        _, _, after = done.out.partition("Example")
+        examples, _, _ = after.partition("╭")
+        beginnings = re.findall(rf"^ *(?:[A-Z_]+=\S+ )?recsys-eval {command}\b", examples, re.MULTILINE)
+        assert len(beginnings) == examples.count(f"recsys-eval {command}") >= 1, command
 
 
 def test_the_program_without_a_command(recsys_eval):
     """The help is shown, and the exit status says that nothing was done; --version answers."""
     done = recsys_eval()
     assert done.status == 1
-    assert all(command in done.out for command in ("validate", "convert", "hash", "join", "run", "schema", "metrics"))
+    assert all(command in done.out for command in COMMANDS)
     assert done.err == "recsys-eval: No command is given. Try `recsys-eval --help`.\n"
     assert re.fullmatch(r"recsys-eval \d+\.\d+\.\d+\n", recsys_eval("--version").out)
     assert "Did you mean 'validate'?" in recsys_eval("validat").err

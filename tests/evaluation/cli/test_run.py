@@ -180,9 +180,9 @@ def test_a_pipe_stays_a_pipe(recsys_eval, logs, tmp_path):
     assert pipe.is_fifo()
 
 
-def test_usage_errors_exit_1(recsys_eval, logs):
+def test_usage_errors_exit_1(at_once, logs):
     """Never 2, which means hold: one line that names the option and what would be right."""
-    for words, told in {
+    cases = {
         (): "--exposures is missing (expected --exposures F --outcomes F, or --dataset D.yaml)",
         (*logs, "--mode", "ofline"): "Did you mean 'offline'?",
         (*logs, "--mode", "ope"): "not available in this version",
@@ -191,8 +191,8 @@ def test_usage_errors_exit_1(recsys_eval, logs):
         (*logs, "--ouput", "x.json"): "Try `recsys-eval run --help`",
         (*logs, "more.jsonl"): "unexpected extra argument",
         (*logs, "--baseline", "b.json"): "No such option",
-    }.items():
-        done = recsys_eval("run", *words)
-        assert (done.status, done.out) == (1, ""), words
+    }
+    for done, told in zip(at_once(*[["run", *words] for words in cases]), cases.values(), strict=True):
+        assert (done.status, done.out) == (1, ""), told
         assert len(done.err.splitlines()) == 1
         assert told in done.err
