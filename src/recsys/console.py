@@ -37,14 +37,19 @@ def run_and_exit(app: typer.Typer, program: str) -> NoReturn:
     """
     asked: list[int] = []
 
+    signals = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+
     def end(number: int, _frame: FrameType | None) -> None:
         asked.append(number)
-        if len(asked) == 1:  # who presses the keys again must not interrupt the cleaning up
+        for (
+            other
+        ) in signals:  # who presses the keys again must not interrupt the cleaning up, nor the interpreter's end
+            signal.signal(other, signal.SIG_IGN)
+        if len(asked) == 1:
             raise _EndedError
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, end)
+    for number in signals:
+        signal.signal(number, end)
     status = 1
     try:
         status = run(app, program, ended=asked)

@@ -11,7 +11,7 @@ import strategies
 from recsys.contracts.events import Exposure, ServiceExposure
 from recsys.eventlog.checks import checker
 from recsys.eventlog.convert import to_exposure_v1
-from recsys.service.logs import Served, Subject, Versions, exposure_line
+from recsys.service.logs import Listed, Served, Subject, Versions, exposure_line
 
 DECODE = msgspec.json.Decoder(ServiceExposure).decode
 ENCODE = msgspec.json.Encoder().encode
@@ -65,22 +65,21 @@ served = st.builds(
     segment=strategies.ids,
     subject=st.builds(Subject, *[st.one_of(st.none(), strategies.HASH)] * 3),
     versions=st.one_of(st.none(), st.builds(Versions, *[strategies.ids] * 4)),
-    items=st.lists(st.tuples(strategies.ids, st.floats(0, 1)), max_size=3),
-    latency_ms=st.floats(0, 1e6),
     locale=names,
     device=names,
     country=names,
     now=names,
     experiment=st.one_of(st.none(), st.tuples(strategies.ids, strategies.ids)),
-    error=st.booleans(),
 )
+items = st.lists(st.tuples(strategies.ids, st.floats(0, 1)), max_size=3)
+listed = st.builds(Listed, items, st.floats(0, 1e6), st.booleans())
 
 
 @settings(max_examples=150, deadline=None)
-@given(served=served)
-def test_a_converted_audit_log_is_the_evaluation_log(served):
+@given(served=served, listed=listed)
+def test_a_converted_audit_log_is_the_evaluation_log(served, listed):
     """The service's two formats, for the same request: converting one gives the other, byte for byte."""
-    audit, evaluation = exposure_line(served, "service_v1"), exposure_line(served, "eval_v1")
+    audit, evaluation = exposure_line(served, listed, "service_v1"), exposure_line(served, listed, "eval_v1")
     assert checker("service_v1")(audit) == []
     assert ENCODE(to_exposure_v1(DECODE(audit))) == evaluation
-    assert msgspec.json.decode(evaluation, type=Exposure).error == served.error
+    assert msgspec.json.decode(evaluation, type=Exposure).error == listed.error
