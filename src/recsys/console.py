@@ -41,9 +41,7 @@ def run_and_exit(app: typer.Typer, program: str) -> NoReturn:
 
     def end(number: int, _frame: FrameType | None) -> None:
         asked.append(number)
-        for (
-            other
-        ) in signals:  # who presses the keys again must not interrupt the cleaning up, nor the interpreter's end
+        for other in signals:  # pressed again, the keys must interrupt neither the cleaning up nor the end of Python
             signal.signal(other, signal.SIG_IGN)
         if len(asked) == 1:
             raise _EndedError
