@@ -114,6 +114,8 @@ def _run(settings: Settings, listening: socket.socket, workers: int, stop: _Stop
         log_config=_logging(settings.log_level),
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing depends on the address of the client
+        ws="none",
         timeout_graceful_shutdown=GRACEFUL_STOP_S,
         timeout_worker_healthcheck=WORKER_SILENCE_S,
         callback_notify=leave_with_parent,
