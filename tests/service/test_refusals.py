@@ -198,6 +198,9 @@ def test_credentials(world, path):
         found = problem(answer, 401, "RECSYS_AUTH_INVALID")
         assert answer.headers["www-authenticate"] == "ApiKey"
         assert str(bad) not in found["detail"]
+    for both in ([world.key, "nope"], ["nope", world.key], [world.key, world.key]):
+        twice = world.server.client.post(path, json=FINE, headers=[("X-API-Key", key) for key in both])
+        assert "found 2 headers X-API-Key" in problem(twice, 401, "RECSYS_AUTH_INVALID")["detail"]
     developer = {"X-Dev-User-Id": "me", "X-Dev-Org-Id": "demo"}
     problem(world.post(path, FINE, key="", headers=developer), 401, "RECSYS_AUTH_REQUIRED")
     for orgs in (["other"], ["demo", "other"], ["other", "demo"], [""], ["Demo"]):

@@ -17,8 +17,11 @@ MAX_CREDENTIAL = 512
 
 def identify(call: Call, world: World, *, dev_auth: bool) -> Identity:
     """The caller; RequestError (401, 403) where there is no good credential, or the tenant is another."""
-    key = call.header(API_KEY)
-    if key is not None:
+    keys = call.headers(API_KEY)
+    if len(keys) > 1:  # a proxy may have looked at another one than we would
+        raise RequestError(401, "RECSYS_AUTH_INVALID", f"found {len(keys)} headers X-API-Key, expected one")
+    if keys:
+        key = keys[0]
         found = None if len(key) > MAX_CREDENTIAL else world.keys.get(hashlib.sha256(key.encode()).hexdigest())
         if found is None:
             hint = "Make one with `recsys-service key create --tenant NAME`."
