@@ -204,9 +204,12 @@ def test_the_database_goes_away(developing, postgres):
         wait(lambda: developing.get("/health/detailed").json()["status"] == "unavailable")
         reasons = developing.get("/health/detailed").json()["reasons"]
         assert any("the last refresh failed, snapshots may be stale" in reason for reason in reasons)
-        assert developing.recommend()["items"] == before
+        answer = developing.recommend()
+        assert answer["items"] == before
+        assert answer["warnings"][-1]["code"] == "STALE_SNAPSHOT"
         assert developing.get("/readyz").status_code == 200
         assert developing.get("/livez").status_code == 200
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     wait(lambda: developing.get("/health/detailed").json()["status"] == "ok")
+    assert "STALE_SNAPSHOT" not in [warning["code"] for warning in developing.recommend()["warnings"]]
     assert "refresh:" in developing.server.said

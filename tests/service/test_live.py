@@ -180,3 +180,30 @@ def test_one_bad_tenant_does_not_hold_up_the_others():
     assert registry.world.tenants["good"].versions == kept.versions
     registry.refresh(lambda: Listing({}, {}), load)
     assert registry.world.tenants == {}
+
+
+def test_only_the_tenant_that_cannot_be_built_may_be_stale():
+    """A newer revision that cannot be built concerns its tenant; a database that cannot be read concerns all."""
+    registry, broken = tenants.Registry(), False
+
+    def load(tenant):
+        if broken and tenant == "a":
+            raise KeyError("bad data")
+        return tenant_data({"x": ()}, [], tenant=tenant)
+
+    def stale():
+        return [name for name in ("a", "b") if registry.may_be_stale(name)]
+
+    def gone():
+        raise StorageError("gone")
+
+    registry.refresh(lambda: Listing({}, {"a": 1, "b": 1}), load)
+    assert stale() == []
+    broken = True
+    registry.refresh(lambda: Listing({}, {"a": 2, "b": 2}), load)
+    assert stale() == ["a"]
+    registry.refresh(gone, load)
+    assert stale() == ["a", "b"]
+    broken = False
+    registry.refresh(lambda: Listing({}, {"a": 2, "b": 2}), load)
+    assert stale() == []

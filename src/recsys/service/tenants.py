@@ -78,6 +78,8 @@ class Registry:
         self.world = EMPTY
         self.failures: tuple[str, ...] = ()
         """Why the last refresh was not whole; empty when it was. What was there before stays in use."""
+        self._unread = False
+        self._not_built: frozenset[str] = frozenset()
 
     def refresh(self, read: Callable[[], Listing], load: Callable[[str], TenantData]) -> None:
         """Look for newer keys and revisions with ``read`` and load what changed; runs beside the readers.
@@ -88,10 +90,10 @@ class Registry:
             listing = read()
             done = self._snapshots.refresh(listing.revisions, load)
         except RecsysError as error:
-            self.failures = (str(error),)
+            self.failures, self._unread = (str(error),), True
             return
         except Exception as error:
-            self.failures = (f"{type(error).__name__} while reading tenants and keys",)
+            self.failures, self._unread = (f"{type(error).__name__} while reading tenants and keys",), True
             log.warning("refresh failed", exc_info=error)
             return
         for tenant_id, error in done.failed.items():
@@ -99,7 +101,12 @@ class Registry:
         self.failures = tuple(
             f"the snapshot of a tenant could not be built: {type(e).__name__}" for e in done.failed.values()
         )
+        self._unread, self._not_built = False, frozenset(done.failed)
         self.world = World(listing.keys, self._tenants(), frozenset(listing.revisions))
+
+    def may_be_stale(self, tenant_id: str) -> bool:
+        """Whether the database may hold something newer for a tenant, which could not be read or built."""
+        return self._unread or tenant_id in self._not_built
 
     def _tenants(self) -> dict[str, Tenant]:
         before, now = self.world.tenants, {}

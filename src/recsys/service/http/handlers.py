@@ -11,6 +11,7 @@ from recsys.contracts.api import (
     DetailedHealth,
     Health,
     LogHealth,
+    Notice,
     OutcomesResponse,
     TenantHealth,
     ValidateResponse,
@@ -23,6 +24,8 @@ from recsys.service.logs import Logs
 from recsys.service.outcomes import Collector
 from recsys.service.recommend import Recommender
 from recsys.service.tenants import Identity, Registry, Tenant
+
+STALE = Notice(code="STALE_SNAPSHOT", detail="the last refresh failed: the list is made of what was read before")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,10 @@ class Handlers:
         identity.require_server(caller)
         tenant = identity.tenant_of(caller, self.registry.world)
         asked = ask(await _body(call), tenant)
-        return _json(await self.recommender.answer(asked, tenant, call.request_id, started))
+        answer = await self.recommender.answer(asked, tenant, call.request_id, started)
+        if self.registry.may_be_stale(caller.tenant_id):
+            answer.warnings.append(STALE)
+        return _json(answer)
 
     async def validate(self, call: Call) -> Answer:
         """``POST /v1/recommend/validate``."""
