@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import median
 
 import psutil
 
@@ -63,16 +64,34 @@ def _tree_rss(pid: int) -> int:
     return total
 
 
-def in_turn(sides: Mapping[str, Callable[[], Run]], repetitions: int) -> dict[str, Run]:
-    """Each side's least times and largest peak over ``repetitions`` rounds, in which the sides take turns."""
+@dataclass(frozen=True)
+class Rounds:
+    """The runs of several sides that took turns, by side, in the order of the rounds."""
+
+    runs: dict[str, list[Run]]
+
+    def least(self, side: str) -> Run:
+        """A side's least times and largest peak."""
+        of = self.runs[side]
+        return Run(min(run.seconds for run in of), min(run.cpu for run in of), max(run.peak for run in of))
+
+    def ratio(self, side: str, *others: str) -> float:
+        """A side's time over the sum of the others' in the same round, the median of the rounds.
+
+        Other users of the machine slow down all sides of a round alike, and not each round alike.
+        """
+        beside = zip(*(self.runs[other] for other in others), strict=True)
+        sums = [sum(run.seconds for run in round_) for round_ in beside]
+        return median(run.seconds / beneath for run, beneath in zip(self.runs[side], sums, strict=True))
+
+
+def in_turn(sides: Mapping[str, Callable[[], Run]], repetitions: int) -> Rounds:
+    """Run the sides one after the other, ``repetitions`` times over."""
     runs: dict[str, list[Run]] = {name: [] for name in sides}
     for _ in range(repetitions):
         for name, side in sides.items():
             runs[name].append(side())
-    return {
-        name: Run(min(run.seconds for run in of), min(run.cpu for run in of), max(run.peak for run in of))
-        for name, of in runs.items()
-    }
+    return Rounds(runs)
 
 
 @dataclass(frozen=True)

@@ -25,35 +25,34 @@ EXPOSURE = {**bare.COLUMNS, "items": "STRUCT(item_id VARCHAR, rank INTEGER)[]"}
 
 
 def run(quick: bool) -> None:
-    rows, repetitions = (100_000, 1) if quick else (1_000_000, 3)
+    rows, repetitions = (100_000, 1) if quick else (1_000_000, 5)
     load = os.getloadavg()[0]
     once, twice, tenth = _logs(rows), _logs(2 * rows), _logs(rows // 10)
     columnar = (_parquet(once[0], EXPOSURE), _parquet(once[1], OUTCOME))
     sides: dict[str, Callable[[], Run]] = {
-        "run": lambda: _evaluate(*once),
         "read": lambda: process([sys.executable, "-m", "benchmarks.bare", "read", str(once[0])]),
+        "run": lambda: _evaluate(*once),
         "decode": lambda: process([sys.executable, "-m", "benchmarks.bare", "decode", str(once[0]), str(PROCESSES)]),
         "parquet": lambda: _evaluate(*columnar),
         "twice": lambda: _evaluate(*twice),
         "tenth": lambda: _evaluate(*tenth),
     }
     found = in_turn(sides, repetitions)
-    done, from_parquet = found["run"], found["parquet"]
-    floor = found["read"].seconds + found["decode"].seconds
+    done, twice_done = found.least("run"), found.least("twice")
     show(
         [
             seconds(f"run, {rows:,} exposures, {rows // 5:,} outcomes, JSONL", done),
-            seconds("bare typed read by DuckDB", found["read"]),
-            seconds(f"bare decode, {PROCESSES} processes", found["decode"]),
-            at_most("run / (bare read + bare decode)", done.seconds / floor, MOST),
+            seconds("bare typed read by DuckDB", found.least("read")),
+            seconds(f"bare decode, {PROCESSES} processes", found.least("decode")),
+            at_most("run / (bare read + bare decode)", found.ratio("run", "read", "decode"), MOST),
             at_most("peak memory, MiB", done.peak / MIB, MOST_MIB, "{:.0f}"),
-            seconds("run, the same rows from Parquet", from_parquet),
-            at_most("Parquet / JSONL", from_parquet.seconds / done.seconds, MOST_PARQUET),
-            seconds("run, twice the rows", found["twice"]),
-            at_most("time, twice / once", found["twice"].seconds / done.seconds, MOST_TWICE),
-            Row("peak memory, twice / once", f"{found['twice'].peak / done.peak:.2f}"),
-            seconds("run, a tenth of the rows", found["tenth"]),
-            Row("time, ten times the rows", f"{done.seconds / found['tenth'].seconds:.1f}"),
+            seconds("run, the same rows from Parquet", found.least("parquet")),
+            at_most("Parquet / JSONL", found.ratio("parquet", "run"), MOST_PARQUET),
+            seconds("run, twice the rows", twice_done),
+            at_most("time, twice / once", found.ratio("twice", "run"), MOST_TWICE),
+            Row("peak memory, twice / once", f"{twice_done.peak / done.peak:.2f}"),
+            seconds("run, a tenth of the rows", found.least("tenth")),
+            Row("time, ten times the rows", f"{found.ratio('run', 'tenth'):.1f}"),
         ],
         load,
     )
