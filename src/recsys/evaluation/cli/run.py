@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -40,7 +43,6 @@ def run(
     from recsys.attribution import sources
     from recsys.evaluation import render
     from recsys.evaluation.evaluate import evaluate, write
-    from recsys.evaluation.render import charts
     from recsys.eventlog.whole import check_output
 
     wanted = output or []
@@ -50,8 +52,7 @@ def run(
         check_output(path)
     chosen = _config(config, mode, slice_key)
     named = sources.from_options(exposures, outcomes, assignments, dataset, items)
-    if "html" in forms:
-        charts.start_engine()
+    Thread(target=_get_ready, args=["html" in forms], daemon=True).start()
     with console.progress("checking") as on_progress:
         done = evaluate(named, chosen, on_progress=on_progress)
     write(done.report, wanted, output_format)
@@ -66,6 +67,16 @@ def run(
     if wanted:
         sys.stdout.write(f"{summary.status}: {summary.headline}\n")
     return 0 if summary.status == "pass" else options.HOLD
+
+
+def _get_ready(draws: bool) -> None:
+    """Load what takes long and is needed last, while the logs are read. Who needs it loads it where this fails."""
+    from recsys.evaluation.render import charts
+
+    with suppress(Exception):
+        importlib.import_module("scipy.special")
+        if draws:
+            charts.start_engine()
 
 
 def _config(path: str | None, mode: str | None, slice_keys: list[str] | None):  # noqa: ANN202 - imported late
