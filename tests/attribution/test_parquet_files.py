@@ -97,6 +97,23 @@ def test_nanoseconds_that_are_no_whole_microsecond_are_invalid(tmp_path):
     assert (found.invalid, found.faults[0].line, found.faults[0].path) == (1, 2, "$.ts")
 
 
+ENDS = [datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
+"""The first and the last instant of the contract, µs."""
+
+
+def test_instants_of_other_years_are_invalid(tmp_path):
+    """Up to the last microsecond, in a column of its own each and beside good ones; the engine's infinities too."""
+    first, last = (round(end.replace(microsecond=0).timestamp()) * 1_000_000 + end.microsecond for end in ENDS)
+    largest = 2**63 - 1
+    bad = [first - 1, last + 1, largest, -largest]
+    for values, invalid in ([first, last], 0), (bad, 4), ([first, last, *bad], 4), (bad[:1], 1), (bad[1:2], 1):
+        ts = pa.array(values, INSTANT)
+        for role, table in (("exposures", exposures), ("outcomes", outcomes)):
+            path = stored(tmp_path / "log.parquet", table(len(values), ts=ts))
+            accepted = parquet.accept([str(path)], role)
+            assert (accepted.rows, accepted.invalid) == (len(values), invalid)
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
