@@ -68,6 +68,21 @@ def test_a_malformed_body(world, path, name):
         assert "body is empty" in found["detail"]
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"surfaces": "s"}, "$: Object contains unknown field `surfaces`. Did you mean 'surface'?"),
+        ({"user": {"userid": "u"}}, "$.user: Object contains unknown field `userid`. Did you mean 'user_id'?"),
+        ({"experiment": {"name": "e"}}, "$.experiment: Object contains unknown field `name`. Known: id, variant."),
+        ({"x` - at `$.nope": 1}, "$.nope: Object contains unknown field `x`"),
+        ({"x` - at `$.constraints.max_per_tag.a": 1}, "$.constraints.max_per_tag.a: Object contains unknown field `x`"),
+    ],
+)
+def test_an_unknown_field_is_told_with_the_nearest_one(world, body, told):
+    """400 with what is known there, also where a field's name is made to look like the end of the message."""
+    assert problem(world.post("/v1/recommend", FINE | body), 400, "RECSYS_INVALID_REQUEST")["detail"] == told
+
+
 @pytest.mark.parametrize("number", [10**18, 10**19, 10**30, 10**400, -1, -(10**30)])
 def test_big_integers_are_refused_as_what_they_are(world, number):
     """Whole numbers of any length are a matter of limits, or of JSON: never an error of ours."""

@@ -239,3 +239,10 @@ def test_schema_command(run):
     """Names without an argument, a valid schema with one."""
     assert "exposure.v1" in run("schema").out.splitlines()
     assert json.loads(run("schema", "exposure.v1").out)["$id"] == "urn:recsys:exposure.v1"
+
+
+def test_nothing_to_check(recsys_eval):
+    """Without a log: one line that names both forms of the command, status 1."""
+    done = recsys_eval("validate")
+    assert (done.status, done.out) == (1, "")
+    assert "there is nothing to check (expected --input F, or both logs: --exposures F --outcomes F" in done.err

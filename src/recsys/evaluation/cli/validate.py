@@ -50,6 +50,9 @@ def validate(
         return _one_log(schema, input, max_errors, quarantine, format)
     if quarantine is not None:
         raise UsageError("--quarantine works on one log", hint="Use it with --input.")
+    if not (exposures or outcomes or assignments or dataset):
+        told = "--input F, or both logs: --exposures F --outcomes F, or --dataset D.yaml"
+        raise UsageError("there is nothing to check", expected=told)
     from recsys.evaluation import early_join
 
     with console.progress("checking") as on_progress:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import re
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
 from recsys.contracts.api import MAX_OUTCOMES, OutcomeBatch, RecommendRequest, SimilarRequest
-from recsys.errors import RequestError
+from recsys.errors import RequestError, nearest
 
 T = TypeVar("T")
 
 _recommend = msgspec.json.Decoder(RecommendRequest)
 _similar = msgspec.json.Decoder(SimilarRequest)
 _batch = msgspec.json.Decoder(OutcomeBatch)
+_UNKNOWN_FIELD = re.compile("Object contains unknown field `(.*)`", re.DOTALL)
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -53,10 +55,24 @@ def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         problem, _, path = str(error).partition(" - at `")
-        where = path.removesuffix("`") or "$"
+        where, hint = path.removesuffix("`") or "$", ""
         if not body.strip():
             problem = "the body is empty; expected a JSON object"
-        raise RequestError(400, "RECSYS_INVALID_REQUEST", problem, where=where) from None
+        elif (unknown := _UNKNOWN_FIELD.fullmatch(problem)) is not None:
+            known = _fields(decoder.type, where)
+            hint = nearest(unknown[1][:64], known) if known else ""
+        raise RequestError(400, "RECSYS_INVALID_REQUEST", problem, where=where, hint=hint) from None
+
+
+def _fields(body: Any, path: str) -> list[str]:
+    """The fields of the object at ``path``, such as ``$.user``, in a body of this type; none where there is no such
+    path: a client may send a field whose name looks like the end of a message."""
+    objects = [body]
+    for name in path.split(".")[1:]:
+        kinds = [get_type_hints(each).get(name) for each in objects]
+        parts = [part for kind in kinds for part in (kind, *get_args(kind))]
+        objects = [part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)]
+    return [field for each in objects for field in each.__struct_fields__]
 
 
 def encode(answer: Any) -> bytes:
