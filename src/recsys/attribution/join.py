@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import duckdb as duckdb_library
 
 from recsys.attribution.engine import duckdb
 from recsys.attribution.policy import Policy
-from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, AcceptedDataset
+from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, Accepted, AcceptedDataset, as_checked
 from recsys.errors import ConfigError, InputError, StorageError
 from recsys.eventlog.whole import whole
 
@@ -49,7 +49,7 @@ def join(
     check_slice_keys(slice_keys)
     connection = duckdb.connect(scratch, memory_limit=memory_limit, threads=threads)
     try:
-        duckdb.stage(connection, dataset.exposures, dataset.outcomes, dataset.assignments, slice_keys, policy)
+        _stage(connection, dataset, slice_keys, policy, scratch)
         for name in ("repeated_requests", "settled_exposures"):
             duckdb.create(connection, name)
         duckdb.create(connection, "exposures", view=True)
@@ -65,6 +65,25 @@ def join(
         connection.close()
         raise InputError("the logs could not be staged", found=str(error).splitlines()[0]) from error
     return Joined(connection, dataset, policy, tuple(slice_keys))
+
+
+def _stage(connection: Any, dataset: AcceptedDataset, slice_keys: Sequence[str], policy: Policy, scratch: Path) -> None:
+    """Stage what was checked, and no more. An engine reads to the end of a file: where a log has grown while it was
+    read, a copy of what was checked is staged in its place."""
+    logs = (dataset.exposures, dataset.outcomes, dataset.assignments)
+    try:
+        duckdb.stage(connection, *logs, slice_keys, policy)
+    except duckdb_library.Error:
+        if not _changed(logs):
+            raise
+    if _changed(logs):
+        assignments = None if dataset.assignments is None else as_checked(dataset.assignments, scratch)
+        exposures, outcomes = as_checked(dataset.exposures, scratch), as_checked(dataset.outcomes, scratch)
+        duckdb.stage(connection, exposures, outcomes, assignments, slice_keys, policy)
+
+
+def _changed(logs: Iterable[Accepted | None]) -> bool:
+    return any(log is not None and log.changed for log in logs)
 
 
 def check_slice_keys(keys: Sequence[str]) -> None:

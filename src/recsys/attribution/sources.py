@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from recsys.attribution import documents
 from recsys.contracts.report import Input
 from recsys.errors import ConfigError, UsageError, nearest
-from recsys.eventlog.accept import accept
+from recsys.eventlog.accept import accept, copy_of_checked
 from recsys.eventlog.faults import Fault
 from recsys.eventlog.validation import Progress
 
@@ -41,12 +43,21 @@ class Dataset(Struct, frozen=True, kw_only=True):
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
-    """Files of one role that hold valid rows only (JSONL), or of which a query takes the valid ones (Parquet)."""
+    """Files of one role that hold valid rows only (JSONL), or of which a query takes the valid ones (Parquet).
+
+    ``sizes``: the bytes of each that were checked; empty for Parquet, whose files are not written to any more.
+    """
 
     kind: Kind
     paths: list[Path]
     rows: int
     invalid: int
+    sizes: list[int] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        """Whether a file is longer or shorter than it was when it was checked, as a log that is still written to."""
+        return any(path.stat().st_size != size for path, size in zip(self.paths, self.sizes, strict=False))
 
 
 class AcceptedDataset(Struct, frozen=True, kw_only=True):
@@ -155,12 +166,13 @@ def accept_dataset(dataset: Dataset, scratch: Path, on_progress: Progress | None
         if source.kind == "parquet":
             from recsys.attribution.engine import parquet
 
-            done = parquet.accept(source.specs, role)
+            done, sizes = parquet.accept(source.specs, role), []
         else:
             done = accept(source.specs, SCHEMAS[role], scratch=scratch, role=role, on_progress=on_progress)
+            sizes = done.sizes
         inputs.extend(done.inputs)
         faults.extend(done.faults)
-        return Accepted(kind=source.kind, paths=done.paths, rows=done.rows, invalid=done.invalid)
+        return Accepted(kind=source.kind, paths=done.paths, rows=done.rows, invalid=done.invalid, sizes=sizes)
 
     exposures, outcomes, assignments = of("exposures"), of("outcomes"), of("assignments")
     assert exposures is not None, "a dataset has exposures"  # noqa: S101 - its type says so
@@ -173,3 +185,18 @@ def accept_dataset(dataset: Dataset, scratch: Path, on_progress: Progress | None
         inputs=inputs,
         faults=faults,
     )
+
+
+def as_checked(log: Accepted, scratch: Path) -> Accepted:
+    """The log with copies, in a folder of ``scratch``, of what was checked of the files that have grown since.
+
+    InputError where one has shrunk.
+    """
+    if not log.changed:
+        return log
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    paths = [
+        copy_of_checked(path, size, folder / f"{number}.jsonl") if path.stat().st_size != size else path
+        for number, (path, size) in enumerate(zip(log.paths, log.sizes, strict=True))
+    ]
+    return replace(log, paths=paths)

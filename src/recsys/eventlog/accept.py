@@ -24,9 +24,13 @@ Role = Literal["exposures", "outcomes", "assignments", "items"]
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
-    """``paths`` hold only valid lines, in plain JSONL: the files themselves, or copies without their bad lines."""
+    """``paths`` hold only valid lines, in plain JSONL: the files themselves, or copies without their bad lines.
+
+    ``sizes``: the bytes of each that were checked; a log that is still written to may have grown since.
+    """
 
     paths: list[Path]
+    sizes: list[int]
     inputs: list[Input]
     rows: int
     invalid: int
@@ -44,8 +48,10 @@ def accept(
     files = validate(paths, schema, scratch=scratch, hashes=True, max_faults=SHOWN_FAULTS, on_progress=on_progress)
     for file in files:
         refuse_another_record(file, schema)
+    copies = [_accepted_copy(file, scratch / f"accepted-{role}-{number}.jsonl") for number, file in enumerate(files)]
     return Accepted(
-        paths=[_accepted_copy(file, scratch / f"accepted-{role}-{number}.jsonl") for number, file in enumerate(files)],
+        paths=copies,
+        sizes=[copy.stat().st_size if file.bad else file.bytes for copy, file in zip(copies, files, strict=True)],
         inputs=[
             Input(role=role, path=file.name, bytes=file.bytes, sha256=file.sha256, rows=file.rows, invalid=file.invalid)
             for file in files
@@ -83,6 +89,18 @@ def _accepted_copy(file: FileValidation, target: Path) -> Path:
             _copy(source, write, at, bad.offset - at)
             at = bad.offset + bad.length + 1
         _copy(source, write, at, max(file.bytes - at, 0))
+    return target
+
+
+def copy_of_checked(path: Path, size: int, target: Path) -> Path:
+    """The first ``size`` bytes of a log that has grown since they were checked. InputError where it has shrunk."""
+    found = path.stat().st_size
+    if found < size:
+        told = f"{found:,} bytes"
+        hint = "Evaluate logs that are complete, or copy them first."
+        raise InputError("cut off while it was read", where=str(path), found=told, expected=f"{size:,}", hint=hint)
+    with path.open("rb") as source, temporary(target) as write:
+        _copy(source, write, 0, size)
     return target
 
 

@@ -63,12 +63,14 @@ class FileValidation(Struct, kw_only=True):
 
 
 class _Range(Struct, frozen=True):
-    """A piece of a file to check: it owns the lines that begin in [start, end)."""
+    """A piece of a file to check: it owns the lines that begin in [start, end). What a log has grown beyond ``size``
+    since the check began does not count."""
 
     path: str
     schema: str
     start: int
     end: int
+    size: int
     max_faults: int
 
 
@@ -158,23 +160,24 @@ def _digests(files: list[FileValidation]) -> Iterator[list[Future[str]]]:
     ended = Event()
     with ThreadPoolExecutor(1) as thread:
         try:
-            yield [thread.submit(_sha256, file.plain, ended) for file in files]
+            yield [thread.submit(_sha256, file.plain, file.bytes, ended) for file in files]
         finally:
             ended.set()
 
 
-def _sha256(path: Path, ended: Event) -> str:
+def _sha256(path: Path, size: int, ended: Event) -> str:
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as content:
-        while not ended.is_set() and (chunk := content.read(HASHED_AT_ONCE)):
+        while not ended.is_set() and (chunk := content.read(min(HASHED_AT_ONCE, size))):
             digest.update(chunk)
+            size -= len(chunk)
     return digest.hexdigest()
 
 
 def _ranges(file: FileValidation, max_faults: int) -> list[_Range]:
     starts = range(0, file.bytes, RANGE_BYTES)
     path, schema = str(file.plain), file.schema
-    return [_Range(path, schema, at, min(at + RANGE_BYTES, file.bytes), max_faults) for at in starts]
+    return [_Range(path, schema, at, min(at + RANGE_BYTES, file.bytes), file.bytes, max_faults) for at in starts]
 
 
 def _add(file: FileValidation, result: _RangeResult, max_faults: int) -> None:
@@ -231,7 +234,7 @@ def _note(piece: _Range, offset: int, line: bytes, result: _RangeResult, number:
 
 def _note_long_line(piece: _Range, offset: int, result: _RangeResult) -> None:
     """A line too long to hold in memory: count it with its whole length, found by looking for its newline."""
-    length = _length_of_line(piece.path, offset)
+    length = _length_of_line(piece, offset)
     result.rows += 1
     result.bad.append(BadLine(offset, length, result.rows))
     finding = too_long(length)
@@ -244,11 +247,11 @@ def _note_long_line(piece: _Range, offset: int, result: _RangeResult) -> None:
     )  # fmt: skip
 
 
-def _length_of_line(path: str, offset: int) -> int:
+def _length_of_line(piece: _Range, offset: int) -> int:
     length = 0
-    with Path(path).open("rb") as file:
+    with Path(piece.path).open("rb") as file:
         file.seek(offset)
-        while chunk := file.read(BLOCK_BYTES):
+        while chunk := file.read(min(BLOCK_BYTES, piece.size - offset - length)):
             newline = chunk.find(b"\n")
             if newline >= 0:
                 return length + newline
@@ -266,7 +269,7 @@ def _blocks(piece: _Range) -> Iterator[tuple[int, bytes | None]]:
         file.seek(offset)
         rest = b""
         while offset < piece.end:
-            chunk = file.read(BLOCK_BYTES)
+            chunk = file.read(max(min(BLOCK_BYTES, piece.size - offset - len(rest)), 0))
             if not chunk and not rest:
                 return
             block, rest = _cut(rest, chunk, piece.end - offset)
@@ -275,7 +278,7 @@ def _blocks(piece: _Range) -> Iterator[tuple[int, bytes | None]]:
                 offset += len(block)
             elif len(rest) > MAX_LINE_BYTES:
                 yield offset, None
-                offset += _length_of_line(piece.path, offset) + 1
+                offset += _length_of_line(piece, offset) + 1
                 file.seek(offset)
                 rest = b""
 

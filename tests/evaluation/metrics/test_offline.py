@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import resource
 from collections import Counter
 
 import numpy as np
@@ -151,3 +152,28 @@ def test_nothing_relevant_has_no_interval(tmp_path):
     assert found["", "ndcg@10|responded"].value is None
     assert found["", "intra_list_diversity@10"].value is None
     assert "unavailable" in found["", "intra_list_diversity@10"].note
+
+
+def test_slice_values_are_kept_as_they_are(tmp_path):
+    """Values that differ in NULs alone are slices of their own, and a long one costs no more room than it has."""
+    values = ["a", "a\0", "\0", "a\0b", "", "long " * 40_000]
+    found = run(
+        tmp_path, [(n, ITEMS, 2 + n % 2, {0}, value) for n, value in enumerate(values)], metrics=["coverage@10"]
+    )
+    for n, value in enumerate(values):
+        assert (found[value, "coverage@10"].n, found[value, "coverage@10"].value) == (
+            2 + n % 2,
+            (2 + n % 2) / len(ITEMS),
+        )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rows = [(n, ITEMS[n % 8 :] + ITEMS[: n % 8], 8, {0}, values[n % 6]) for n in range(600)]
+    assert run(tmp_path, rows)[values[-1], "hitrate@10"].n == 100
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 300_000  # KiB
+
+
+def test_no_exposure_gives_figures_that_are_not_known(tmp_path):
+    """Every metric is there, and null; of the catalogue nothing was shown."""
+    found = run(tmp_path, [])
+    assert {name.split("|")[0] for _, name in found} == set(map(str, EvaluationConfig().parsed_metrics()))
+    assert found.pop(("", "coverage@10")).value == 0
+    assert all((estimate.value, estimate.n) == (None, 0) and estimate.note for estimate in found.values())

@@ -41,7 +41,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 ANONYMOUS = "anonymous"
 
 _EXPOSURES = """
-CREATE TABLE staged_exposures AS
+CREATE OR REPLACE TABLE staged_exposures AS
 WITH judged AS (
     SELECT
         *,
@@ -93,7 +93,7 @@ FROM closed
 """
 
 _OUTCOMES = """
-CREATE TABLE staged_outcomes AS
+CREATE OR REPLACE TABLE staged_outcomes AS
 SELECT
     row_number() OVER () AS row_number,
     request_id, user_id, item_id, event_type, ts_us, value, event_id,
@@ -102,7 +102,7 @@ FROM ({source})
 """
 
 _ASSIGNMENTS = """
-CREATE TABLE staged_assignments AS
+CREATE OR REPLACE TABLE staged_assignments AS
 SELECT request_id, {slices} FROM ({source})
 """
 
@@ -139,13 +139,15 @@ def stage(
     slice_keys: Sequence[str],
     policy: Policy,
 ) -> None:
-    """Make the staged tables and the policy's one row."""
+    """Make the staged tables and the policy's one row, anew where they are there already."""
     slices = slice_columns(slice_keys)
     connection.execute(_EXPOSURES.format(source=_source("exposures", exposures, slice_keys), slices=slices))
     connection.execute(_OUTCOMES.format(source=_source("outcomes", outcomes, slice_keys), slices=slices))
     if assignments is None:
         nothing = ", ".join(f"NULL::VARCHAR AS slice_{n}" for n in range(1, MAX_SLICE_KEYS + 1))
-        connection.execute(f"CREATE TABLE staged_assignments AS SELECT NULL::VARCHAR AS request_id, {nothing} LIMIT 0")
+        connection.execute(
+            f"CREATE OR REPLACE TABLE staged_assignments AS SELECT NULL::VARCHAR AS request_id, {nothing} LIMIT 0"
+        )
     else:
         own = {"experiment_id": "experiment_id", "experiment_variant": "variant"}
         slices = slice_columns(slice_keys, own)
@@ -158,7 +160,9 @@ def _stage_policy(connection: Any, policy: Policy) -> None:
         None if seconds is None else round(seconds * 1_000_000)
         for seconds in (policy.tolerance_s, policy.windows_s.get("click"), policy.windows_s.get("conversion"))
     ]
-    connection.execute("CREATE TABLE policy (tolerance_us BIGINT, click_window_us BIGINT, conversion_window_us BIGINT)")
+    connection.execute(
+        "CREATE OR REPLACE TABLE policy (tolerance_us BIGINT, click_window_us BIGINT, conversion_window_us BIGINT)"
+    )
     connection.execute("INSERT INTO policy VALUES (?, ?, ?)", micros)
 
 

@@ -20,8 +20,6 @@ from recsys.statistics.moments import SCALE, Moments
 HALF_BITS = 20
 HALF = 2**HALF_BITS
 """Squares of a user's sums are taken in two halves, so that 128 bits hold them at any size of log."""
-
-
 @dataclass(frozen=True)
 class ScoreMoments:
     """One metric in one slice: over all exposures, and over those with a relevant item."""
@@ -80,6 +78,8 @@ def score_moments(connection: Any, count: int, column: str | None) -> dict[str, 
             )
             for y, yn, yr, high, cross, low in _in_sixes(rest)
         ]
+    if column is None:
+        found.setdefault("", [ScoreMoments(Moments(), Moments())] * count)
     return found
 
 
@@ -129,9 +129,11 @@ def spreads(connection: Any, cuts: Sequence[int], column: str | None, *, catalog
         FROM impressions AS e INNER JOIN overall AS o ON e.item_id = o.item_id
         GROUP BY slice, e.item_id ORDER BY slice
     """).fetchnumpy()
-    found = np.asarray(table["slice"], dtype=object).astype(str)
-    values, starts = np.unique(found, return_index=True)
-    slices = {str(value): slice(start, end) for value, start, end in zip(values, starts, [*starts[1:], len(found)])}  # noqa: B905 - one end too many where nothing was shown
+    # Kept as objects: an array of fixed width would take the room of the longest value for each, and cut NULs off
+    found = np.asarray(table["slice"], dtype=object)
+    starts = [place for place in range(len(found)) if place == 0 or found[place] != found[place - 1]]
+    ends = [*starts[1:], len(found)]
+    slices = {found[start]: slice(start, end) for start, end in zip(starts, ends, strict=True)} if starts else {}
     if column is None:
         slices.setdefault("", slice(0, 0))
     return {
@@ -177,7 +179,10 @@ def diversity_moments(connection: Any, metric: IntraListDiversity, column: str |
         )
         SELECT slice, count(*), sum(n), sum(n * n), {_sums("y")} FROM per_user GROUP BY slice
     """
-    return {
+    found = {
         slice_value: Moments(units, y, n, _square(high, cross, low), yn, nn)
         for slice_value, units, n, nn, y, yn, _, high, cross, low in connection.execute(query).fetchall()
     }
+    if column is None:
+        found.setdefault("", Moments())
+    return found
