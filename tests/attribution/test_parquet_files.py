@@ -245,3 +245,14 @@ def test_one_log_is_of_one_kind(tmp_path):
         sources.from_options([str(tmp_path / "a.parquet"), str(tmp_path / "b.jsonl")], ["o.jsonl"])
     named = sources.from_options(["a.parquet"], ["o.jsonl"])
     assert (named.exposures.kind, named.outcomes.kind) == ("parquet", "jsonl")
+
+
+def test_a_folder_or_glob_of_both_kinds_is_refused(tmp_path):
+    """Rows of one kind must not be passed over in silence; globs take the kind of what they match."""
+    stored(tmp_path / "e-1.parquet", exposures(0))
+    (tmp_path / "e-2.jsonl").write_text("")
+    for spec in (tmp_path, f"{tmp_path}/e-*"):
+        with pytest.raises(UsageError, match=r"found both in .*Give files of one kind"):
+            sources.from_options([str(spec)], ["o.jsonl"])
+    named = sources.from_options([f"{tmp_path}/e-1*"], [f"{tmp_path}/*-2.*"])
+    assert (named.exposures.kind, named.outcomes.kind) == ("parquet", "jsonl")

@@ -54,7 +54,7 @@ def test_sound_logs(logs):
     shown, done = logs(done=5)
     found = check(shown, done)
     assert (found.sound, found.reasons, found.notes, found.faults) == (True, [], [], [])
-    assert early_join.as_text(found, 20).splitlines() == [
+    assert early_join.as_text(found).splitlines() == [
         f"{shown[0]}: exposures: 20 rows, all valid",
         f"{done[0]}: outcomes: 5 rows, all valid",
         "match rate   100.00%   5 of 5 outcomes that found their exposure",
@@ -78,7 +78,7 @@ def test_sound_logs(logs):
 def test_logs_that_are_not_sound(logs, changes, reason, line):
     """A bad line, lost request_ids or an empty log make the logs unsound; the text gives the figure and the reason."""
     found = check(*logs(**changes))
-    said = early_join.as_text(found, 20)
+    said = early_join.as_text(found)
     assert not found.sound
     assert line in said
     assert "The logs join." not in said
@@ -96,13 +96,16 @@ def test_one_lost_outcome_of_twenty_is_borne(logs):
 
 def test_faults_come_first_and_are_bounded(logs):
     """The faults with file and line stand before the figures, as many as are asked for; all bad lines are counted."""
-    shown, done = logs(bad=4)
-    found = check(shown, done)
-    for bound in (0, 2, 4):
-        said = early_join.as_text(found, bound).splitlines()
+    shown, done = logs(bad=40)
+    for bound in (0, 2, 39, 40):
+        said = early_join.as_text(early_join.check(shown, done, None, None, max_faults=bound)).splitlines()
         assert [text.split(": ")[0] for text in said[:bound]] == [f"{done[0]}:{21 + n}" for n in range(bound)]
-        assert said[bound] == f"{shown[0]}: exposures: 20 rows, all valid"
-        assert said[bound + 1] == f"{done[0]}: outcomes: 24 rows, 4 invalid"
+        rest = [f"({40 - bound} more rows are invalid: raise --max-errors to see why)"] if bound < 40 else []
+        assert said[bound : bound + len(rest) + 2] == [
+            *rest,
+            f"{shown[0]}: exposures: 20 rows, all valid",
+            f"{done[0]}: outcomes: 60 rows, 40 invalid",
+        ]
 
 
 def test_missing_slicing_keys_are_named(logs):
@@ -111,10 +114,10 @@ def test_missing_slicing_keys_are_named(logs):
     found = check(*paths)
     assert found.sound
     assert found.notes == ["20 of 20 exposures have no surface in their context."]
-    assert "slicing keys missing: surface\n" in early_join.as_text(found, 20)
+    assert "slicing keys missing: surface\n" in early_join.as_text(found)
     found = check(*paths, slice_keys=["device", "tenant_id", "release"])
     assert found.quality.missing_keys == {"device": 20, "tenant_id": 0, "release": 20}
-    assert "slicing keys missing: device, release\n" in early_join.as_text(found, 20)
+    assert "slicing keys missing: device, release\n" in early_join.as_text(found)
 
 
 def test_a_dataset_names_the_logs_too(tmp_path, logs):

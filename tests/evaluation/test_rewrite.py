@@ -132,13 +132,39 @@ def test_an_empty_log_gives_an_empty_one(tmp_path):
         assert (done.written, done.invalid) == (0, 0)
 
 
-def test_a_log_may_be_rewritten_in_place(tmp_path):
-    """The output appears whole when all is read, so it may be the input."""
-    log = tmp_path / "log.jsonl"
-    log.write_bytes(jsonl(*[{**OUTCOME, "request_id": f"r{number}"} for number in range(5000)]))
-    rewrite.pseudonymise(str(log), str(log), SALT)
-    assert log.read_bytes().count(b"\n") == 5000
-    assert b"alice" not in log.read_bytes()
+def test_a_log_is_not_rewritten_in_place(tmp_path):
+    """What is left out, or cannot be taken back, would be lost: the output may be none of the files that are read."""
+    folder, link = tmp_path / "logs", tmp_path / "link.jsonl"
+    folder.mkdir()
+    log = folder / "log.jsonl"
+    log.write_bytes(jsonl(OUTCOME) + b"bad\n")
+    before = log.read_bytes()
+    link.symlink_to(log)
+    for spec, output in ((log, log), (log, link), (folder, log), (f"{folder}/*", log)):
+        for rewriting in (
+            lambda spec=spec, output=output: rewrite.pseudonymise(str(spec), str(output), SALT),
+            lambda spec=spec, output=output: rewrite.convert(str(spec), str(output), "service_v1"),
+        ):
+            with pytest.raises(StorageError, match=r"it would overwrite what is read"):
+                rewriting()
+    assert log.read_bytes() == before
+
+
+def test_a_log_that_grows_meanwhile_is_rewritten_as_it_was_checked(tmp_path, monkeypatch):
+    """Lines that come after the check are left to the next time, for nobody has checked them."""
+    log, made = tmp_path / "raw.jsonl", tmp_path / "made.jsonl"
+    log.write_bytes(jsonl(OUTCOME))
+    checked = rewrite._checked
+
+    def checked_and_grown(*words):
+        found = checked(*words)
+        with log.open("ab") as growing:
+            growing.write(b"bad\n")
+        return found
+
+    monkeypatch.setattr(rewrite, "_checked", checked_and_grown)
+    done = rewrite.pseudonymise(str(log), str(made), SALT)
+    assert (done.written, done.invalid, made.read_bytes().count(b"\n")) == (1, 0, 1)
 
 
 def test_a_device_or_a_link_is_not_replaced(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,9 @@ from msgspec.structs import replace
 from recsys.attribution import documents
 from recsys.contracts.report import Input
 from recsys.errors import ConfigError, UsageError, nearest
-from recsys.eventlog.accept import accept, copy_of_checked
+from recsys.eventlog.accept import SHOWN_FAULTS, accept, copy_of_checked
 from recsys.eventlog.faults import Fault
+from recsys.eventlog.reader import SUFFIXES
 from recsys.eventlog.validation import Progress
 
 Kind = Literal["jsonl", "parquet"]
@@ -143,19 +145,28 @@ def _described(value: Any, where: str, base: Path) -> Source:
 
 
 def _source(specs: list[str]) -> Source:
-    parquet = [_is_parquet(spec) for spec in specs]
-    if any(parquet) and not all(parquet):
-        raise UsageError("a log is either JSONL or Parquet", found=", ".join(specs), hint="Give files of one kind.")
-    return Source("parquet" if any(parquet) else "jsonl", specs)
+    parquet = {name.endswith(".parquet") for spec in specs for name in _names(spec)}
+    if len(parquet) > 1:
+        hint = "Give files of one kind; of a folder give a glob, such as 'logs/*.jsonl'."
+        raise UsageError("a log is either JSONL or Parquet", found=f"both in {', '.join(specs)}", hint=hint)
+    return Source("parquet" if parquet == {True} else "jsonl", specs)
 
 
-def _is_parquet(spec: str) -> bool:
+def _names(spec: str) -> list[str]:
+    """The names of the logs behind a spec, as far as there are any; of a folder those that end as logs do."""
     path = Path(spec)
-    return spec.endswith(".parquet") or (path.is_dir() and any(path.glob("*.parquet")))
+    if path.is_dir():
+        return [file.name for file in path.iterdir() if file.name.endswith((*SUFFIXES, ".parquet"))]
+    if path.exists():
+        return [spec]
+    return glob.glob(spec, recursive=True) or [spec]  # noqa: PTH207 - absolute patterns too
 
 
-def accept_dataset(dataset: Dataset, scratch: Path, on_progress: Progress | None = None) -> AcceptedDataset:
-    """Validate all logs. Only accepted rows are handed on; the others are counted and the first faults kept."""
+def accept_dataset(
+    dataset: Dataset, scratch: Path, on_progress: Progress | None = None, *, max_faults: int = SHOWN_FAULTS
+) -> AcceptedDataset:
+    """Validate all logs. Only accepted rows are handed on; the others are counted, and of each file the first
+    ``max_faults`` faults kept."""
     inputs: list[Input] = []
     faults: list[Fault] = []
 
@@ -166,9 +177,11 @@ def accept_dataset(dataset: Dataset, scratch: Path, on_progress: Progress | None
         if source.kind == "parquet":
             from recsys.attribution.engine import parquet
 
-            done, sizes = parquet.accept(source.specs, role), []
+            done, sizes = parquet.accept(source.specs, role, max_faults=max_faults), []
         else:
-            done = accept(source.specs, SCHEMAS[role], scratch=scratch, role=role, on_progress=on_progress)
+            done = accept(
+                source.specs, SCHEMAS[role], scratch=scratch, role=role, on_progress=on_progress, max_faults=max_faults
+            )
             sizes = done.sizes
         inputs.extend(done.inputs)
         faults.extend(done.faults)

@@ -36,14 +36,15 @@ def check(
     dataset: str | None,
     *,
     slice_keys: list[str] | None = None,
+    max_faults: int = 20,
     on_progress: Progress | None = None,
 ) -> EarlyJoin:
-    """Validate the logs and join them."""
+    """Validate the logs and join them. ``max_faults`` of each file are kept; all are counted."""
     named = sources.from_options(exposures, outcomes, assignments, dataset)
     policy = Policy()
     with tempfile.TemporaryDirectory(prefix="recsys-") as name:
         scratch = Path(name)
-        accepted = sources.accept_dataset(named, scratch, on_progress)
+        accepted = sources.accept_dataset(named, scratch, on_progress, max_faults=max_faults)
         keys = slice_keys or sources.DEFAULT_SLICE_KEYS
         joined = joining.join(accepted, policy, scratch=scratch, slice_keys=keys)
         found = quality.data_quality(joined)
@@ -65,9 +66,12 @@ def as_json(result: EarlyJoin) -> str:
     return msgspec.json.format(msgspec.json.encode(result)).decode() + "\n"
 
 
-def as_text(result: EarlyJoin, max_errors: int) -> str:
+def as_text(result: EarlyJoin) -> str:
     """The faults, then match rate, join rate and missing slicing keys in a few lines."""
-    lines = [str(fault) for fault in result.faults[:max_errors]]
+    lines = [str(fault) for fault in result.faults]
+    untold = sum(part.invalid for part in result.inputs) - len({(fault.file, fault.line) for fault in result.faults})
+    if untold > 0:
+        lines.append(f"({untold:,} more rows are invalid: raise --max-errors to see why)")
     for part in result.inputs:
         verdict = f"{part.invalid:,} invalid" if part.invalid else "all valid"
         lines.append(f"{part.path}: {part.role}: {part.rows:,} rows, {verdict}")

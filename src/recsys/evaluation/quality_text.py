@@ -21,6 +21,7 @@ FATE_WORDS = {
     "attributed": "counted",
 }
 MAX_ROWS = 60
+MAX_CHARACTERS = 100
 WIDTH = 120
 
 
@@ -39,6 +40,16 @@ def render(quality: DataQuality) -> str:
     if len(quality.by) > MAX_ROWS:
         console.print(f"… {len(quality.by) - MAX_ROWS:,} more rows: --format json has them all")
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def slice_value(text: str) -> str:
+    """A value of a slice key as it is shown: printable, and not endless, though a log may hold what it likes."""
+    return printable(text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…") or "(empty)"
+
+
+def printable(text: str) -> str:
+    """The text with escapes in place of the characters that a terminal or a page obeys."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def percent(rate: Rate) -> str:
@@ -86,7 +97,7 @@ def _by(slices: list[SliceQuality]) -> Table:
         table.add_column(name, justify="left" if name in {"key", "value"} else "right")
     for part in slices:
         table.add_row(
-            part.key, part.value, f"{part.exposures:,}", f"{part.fates.rows:,}", percent(part.rates.match),
+            part.key, slice_value(part.value), f"{part.exposures:,}", f"{part.fates.rows:,}", percent(part.rates.match),
             percent(part.rates.attribution), percent(part.rates.join),
         )  # fmt: skip
     return table

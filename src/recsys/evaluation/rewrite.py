@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +18,7 @@ from recsys.errors import InputError
 from recsys.eventlog.accept import refuse_another_record
 from recsys.eventlog.convert import to_exposure_v1
 from recsys.eventlog.pseudonym import pseudonym
-from recsys.eventlog.reader import expand
+from recsys.eventlog.reader import STDIN, expand
 from recsys.eventlog.validation import FileValidation, validate
 from recsys.eventlog.whole import check_output, whole
 
@@ -34,7 +35,7 @@ class Rewritten(Struct, frozen=True):
 
 def convert(spec: str, output: str, source: str) -> Rewritten:
     """Records of the format ``source`` (``service_v1``) to ``exposure.v1``."""
-    _check_output(output)
+    _check_output(output, spec)
     decode = msgspec.json.Decoder(ServiceExposure).decode
     with tempfile.TemporaryDirectory(prefix="recsys-") as scratch:
         files = _checked(spec, source, Path(scratch))
@@ -48,7 +49,7 @@ def pseudonymise(spec: str, output: str, salt: bytes) -> Rewritten:
 
     InputError for a log whose user ids are pseudonyms already (64 hex digits each): hashing them again joins nothing.
     """
-    _check_output(output)
+    _check_output(output, spec)
     with tempfile.TemporaryDirectory(prefix="recsys-") as scratch:
         files = _checked(spec, "auto", Path(scratch))
         records = {"outcome.v1": Outcome, "assignment.v1": Assignment}
@@ -94,9 +95,9 @@ def _checked(spec: str, schema: str, scratch: Path) -> list[FileValidation]:
     return validate(expand(spec), schema, scratch=scratch, max_faults=SHOWN_FAULTS)
 
 
-def _check_output(output: str) -> None:
-    if output != "-":
-        check_output(Path(output))
+def _check_output(output: str, spec: str) -> None:
+    if output != STDIN:
+        check_output(Path(output), [str(path) for path in expand(spec)])
 
 
 def _written(
@@ -120,7 +121,7 @@ def _write(file: FileValidation, out: BinaryIO, change: Callable[[bytes], Struct
 def _valid_lines(file: FileValidation) -> Iterator[bytes]:
     bad = {line.line for line in file.bad}
     with file.plain.open("rb") as source:
-        for number, line in enumerate(source, start=1):
+        for number, line in enumerate(islice(source, file.rows), start=1):  # it may have grown since it was checked
             if number not in bad:
                 yield line
 
@@ -137,7 +138,7 @@ def _account(files: list[FileValidation]) -> Rewritten:
 @contextmanager
 def _sink(output: str) -> Iterator[BinaryIO]:
     """stdout, or a file that appears whole when all is written."""
-    if output == "-":
+    if output == STDIN:
         yield sys.stdout.buffer
         return
     with whole(Path(output)) as part, part.open("wb") as out:

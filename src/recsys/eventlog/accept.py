@@ -38,14 +38,20 @@ class Accepted(Struct, frozen=True, kw_only=True):
 
 
 def accept(
-    specs: Sequence[str], schema: str, *, scratch: Path, role: Role, on_progress: Progress | None = None
+    specs: Sequence[str],
+    schema: str,
+    *,
+    scratch: Path,
+    role: Role,
+    on_progress: Progress | None = None,
+    max_faults: int = SHOWN_FAULTS,
 ) -> Accepted:
     """Validate the logs named by ``specs`` (see ``reader.expand``) and hand on what is valid.
 
     A file in which every line is bad, and looks like another record, is an InputError that names the record.
     """
     paths = expand_all(specs)
-    files = validate(paths, schema, scratch=scratch, hashes=True, max_faults=SHOWN_FAULTS, on_progress=on_progress)
+    files = validate(paths, schema, scratch=scratch, hashes=True, max_faults=max_faults, on_progress=on_progress)
     for file in files:
         refuse_another_record(file, schema)
     copies = [_accepted_copy(file, scratch / f"accepted-{role}-{number}.jsonl") for number, file in enumerate(files)]

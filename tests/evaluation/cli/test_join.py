@@ -194,3 +194,14 @@ def test_usage_errors_exit_1(at_once, logs):
         assert (done.status, done.out) == (1, ""), told
         assert len(done.err.splitlines()) == 1
         assert told in done.err
+
+
+def test_what_a_terminal_obeys_is_shown_and_not_sent(recsys_eval, logs, exposure, write):
+    """A slice value cannot clear the screen or change its colours, nor fill it."""
+    hostile = {"tenant_id": "\x1b[31mred\u202e", "surface": "s" * 100_000}
+    shown = write("hostile.jsonl", exposure(0, context=hostile))
+    done = recsys_eval("join", "--exposures", shown, *logs[2:])
+    assert "\x1b" not in done.out
+    assert "\u202e" not in done.out
+    assert r"\x1b[31mred\u202e" in done.out
+    assert len(done.out) < 10_000

@@ -196,3 +196,37 @@ def test_usage_errors_exit_1(at_once, logs):
         assert (done.status, done.out) == (1, ""), told
         assert len(done.err.splitlines()) == 1
         assert told in done.err
+
+
+def test_values_of_a_log_are_no_markup_in_markdown(recsys_eval, exposure, outcome, write):
+    """A slice value stands in its table as code, where it can load no picture, call nobody and add no column."""
+    values = ["![x](http://localhost/p.png)", "@all *x*", "a|b", "`c` ``d``", "", "\x1b[2J", "e\nf"]
+    shown = [exposure(n, context={"tenant_id": "demo", "surface": value}) for n, value in enumerate(values)]
+    logs = ["--exposures", write("e.jsonl", *shown), "--outcomes", write("o.jsonl", outcome(0))]
+    markdown = recsys_eval("run", *logs).out
+    table = markdown.split("## By surface")[1].split("##")[0]
+    cells = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| ")][2:]
+    assert sorted(cells) == sorted(
+        [
+            "`![x](http://localhost/p.png)`", "`@all *x*`", r"`a\|b`", "``` `c` ``d`` ```", "`(empty)`", r"`\x1b[2J`",
+            r"`e\nf`",
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ts", "day", "hour"),
+    [
+        ("1970-01-01T00:30:00+14:00", "1969-12-31", "1969-12-31T10:00:00Z"),
+        ("1969-12-31T23:59:59.999999-00:00", None, None),
+        ("1970-01-01T00:00:00Z", "1970-01-01", "1970-01-01T00:00:00Z"),
+        ("2200-12-31T23:59:59-01:00", "2201-01-01", "2201-01-01T00:00:00Z"),
+    ],
+)
+def test_days_and_hours_at_the_ends_of_time(recsys_eval, exposure, outcome, write, ts, day, hour):
+    """An instant belongs to its own day and hour of UTC, also where it lies before 1970; earlier years are invalid."""
+    logs = ["--exposures", write("e.jsonl", exposure(0, ts=ts)), "--outcomes", write("o.jsonl", outcome(0, ts=ts))]
+    report = json.loads(recsys_eval("run", *logs, "--output-format", "json").out)
+    days = [part["value"] for part in report["data_quality"]["by"] if part["key"] == "day"]
+    hours = [point["hour"] for point in report["hours"]]
+    assert (days, hours) == (([day], [hour]) if day else (["unknown"], []))

@@ -5,8 +5,11 @@ import io
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -246,3 +249,39 @@ def test_nothing_to_check(recsys_eval):
     done = recsys_eval("validate")
     assert (done.status, done.out) == (1, "")
     assert "there is nothing to check (expected --input F, or both logs: --exposures F --outcomes F" in done.err
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_max_errors_of_both_logs(tmp_path, run, kind):
+    """As many faults of each log as are asked for, in text and as JSON, whichever way the log is stored."""
+    good, bad = [json.loads(OUTCOME % number) for number in range(20)], json.loads(OUTCOME % 1) | {"event_type": "view"}
+    if kind == "jsonl":
+        outcomes = write(tmp_path / "o.jsonl", *map(json.dumps, [*good, *[bad] * 30]))
+    else:
+        outcomes = tmp_path / "o.parquet"
+        rows = [row | {"ts": datetime.fromisoformat(row["ts"])} for row in (*good, *[bad] * 30)]
+        pq.write_table(pa.Table.from_pylist(rows), outcomes)
+    exposures = write(tmp_path / "e.jsonl", *[EXPOSURE % number for number in range(20)])
+    for words, most in (([], 20), (["--max-errors", "3"], 3), (["--max-errors", 100], 30)):
+        told = run("validate", "--exposures", exposures, "--outcomes", outcomes, *words)
+        assert told.status == 1
+        assert told.out.count("$.event_type") == most
+        assert (f"({30 - most} more rows are invalid: raise --max-errors" in told.out) == (most < 30)
+        told = run("validate", "--exposures", exposures, "--outcomes", outcomes, *words, "--format", "json")
+        assert len(json.loads(told.out)["faults"]) == most
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--input", "log", "--slice-key", "surface"], "--slice-key works on two logs"),
+        (["--exposures", "log", "--outcomes", "log", "--schema", "exposure.v1"], "--schema works on one log"),
+        (["--exposures", "log", "--outcomes", "log", "--quarantine", "bad"], "--quarantine works on one log"),
+        (["--input", "log", "--exposures", "log"], "--input checks one log"),
+    ],
+)
+def test_options_of_the_other_form_are_refused(run, words, problem):
+    """An option that would do nothing is refused by name, before anything is read."""
+    told = run("validate", *words)
+    assert (told.status, told.out) == (1, "")
+    assert problem in told.err

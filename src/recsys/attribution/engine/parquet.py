@@ -56,14 +56,19 @@ class AcceptedParquet(Struct, frozen=True, kw_only=True):
     faults: list[Fault]
 
 
-def accept(specs: Sequence[str], role: Literal["exposures", "outcomes", "assignments"]) -> AcceptedParquet:
+def accept(
+    specs: Sequence[str],
+    role: Literal["exposures", "outcomes", "assignments"],
+    *,
+    max_faults: int = SHOWN_FAULTS,
+) -> AcceptedParquet:
     """Check every row of the files. InputError where a file is no Parquet, or its columns are not those of the log."""
     paths = refuse_twice([path for spec in specs for path in _expand(spec)])
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         counted = [_count(connection, path, role) for path in paths]
         faults = [fault for path, (_, bad) in zip(paths, counted, strict=True) if bad for fault in
-                  _first_faults(connection, path, role)]  # fmt: skip
+                  _first_faults(connection, path, role, max_faults)]  # fmt: skip
     inputs = [
         Input(role=role, path=str(path), bytes=path.stat().st_size, sha256=_sha256(path), rows=rows, invalid=bad)
         for path, (rows, bad) in zip(paths, counted, strict=True)
@@ -134,13 +139,13 @@ def _sound_items(connection: Any, path: Path, kind: str) -> bool:
     return connection.execute(query).fetchone()[0]
 
 
-def _first_faults(connection: Any, path: Path, role: str) -> list[Fault]:
+def _first_faults(connection: Any, path: Path, role: str, most: int) -> list[Fault]:
     columns = _columns(connection, path, role)
     query = (
         f"SELECT file_row_number, fault FROM (SELECT file_row_number, {_fault(columns, role)} AS fault "
         f"FROM {_file(path, ', file_row_number = true')}) WHERE fault IS NOT NULL ORDER BY file_row_number LIMIT ?"
     )
-    found = connection.execute(query, [SHOWN_FAULTS]).fetchall()
+    found = connection.execute(query, [most]).fetchall()
     return [
         Fault(
             file=str(path), line=row + 1, byte_offset=0, path=f"$.{fault.split(':')[0]}", rule="value",

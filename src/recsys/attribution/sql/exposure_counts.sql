@@ -1,5 +1,6 @@
 -- Grain: one row per (day, slices).
 -- Inputs: exposures, joined_requests.  Parameters: none.
+-- 1970-01-01T00:00+14:00 is an instant of 1969: a day is added before // cuts, which is towards zero, and taken off.
 -- joined: the exposures that share a request_id with a valid outcome; also those with a click, with a conversion.
 WITH joined AS (
     SELECT
@@ -11,7 +12,7 @@ WITH joined AS (
 )
 
 SELECT
-    e.ts_us // 86400000000 AS day,
+    (e.ts_us + 86400000000) // 86400000000 - 1 AS day,
     e.slice_1, e.slice_2, e.slice_3, e.slice_4, e.slice_5, e.slice_6, e.slice_7, e.slice_8,
     count(*) AS n,
     count(j.request_id) AS joined,

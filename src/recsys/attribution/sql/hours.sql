@@ -1,13 +1,14 @@
 -- Grain: one row per hour (UTC, counted from 1970-01-01) in which something was shown or done.
 -- Inputs: exposures, outcome_fates.  Parameters: none.
+-- 1970-01-01T00:00+14:00 is an instant of 1969: a day is added before // cuts, which is towards zero, and taken off.
 -- outcomes: those that count in the match rate (no duplicates); matched: those that found their exposure.
 WITH shown AS (
-    SELECT ts_us // 3600000000 AS hour, count(*) AS exposures FROM exposures GROUP BY hour
+    SELECT (ts_us + 86400000000) // 3600000000 - 24 AS hour, count(*) AS exposures FROM exposures GROUP BY hour
 ),
 
 done AS (
     SELECT
-        ts_us // 3600000000 AS hour,
+        (ts_us + 86400000000) // 3600000000 - 24 AS hour,
         count(*) FILTER (WHERE fate <> 'duplicate') AS outcomes,
         count(*) FILTER (WHERE fate NOT IN ('duplicate', 'orphan', 'ambiguous')) AS matched
     FROM outcome_fates

@@ -29,14 +29,17 @@ def validate(
     outcomes: options.Outcomes = None,
     assignments: options.Assignments = None,
     dataset: options.DatasetFile = None,
-    max_errors: Annotated[int, typer.Option(min=0, help="How many faults to print; all are counted.")] = 20,
+    max_errors: Annotated[
+        int, typer.Option(min=0, help="How many faults of each file to print; all are counted.")
+    ] = 20,
     quarantine: Annotated[Path | None, typer.Option(help="Write the bad lines, as they are, to this file.")] = None,
     slice_key: options.SliceKeys = None,
     format: options.OutputFormat = options.Format.TEXT,
 ) -> int:
     """Check every line of a log; or check both logs and tell whether they join.
 
-    Exits 0 when there is at least one line and every line is valid, else 1.
+    Exits 0 when there is at least one line and every line is valid, and of both logs the match rate is at least 95 %;
+    else 1.
 
     **Examples**
 
@@ -47,9 +50,15 @@ def validate(
     if input:
         if exposures or outcomes or assignments or dataset:
             raise UsageError("--input checks one log, --exposures and --outcomes check two", hint="Give one of them.")
+        if slice_key:
+            raise UsageError("--slice-key works on two logs", hint="Use it with --exposures and --outcomes.")
         return _one_log(schema, input, max_errors, quarantine, format)
     if quarantine is not None:
         raise UsageError("--quarantine works on one log", hint="Use it with --input.")
+    if schema != "auto" and (exposures or outcomes or assignments or dataset):
+        raise UsageError(
+            "--schema works on one log", hint="Use it with --input: both logs have the schema of their role."
+        )
     if not (exposures or outcomes or assignments or dataset):
         told = "--input F, or both logs: --exposures F --outcomes F, or --dataset D.yaml"
         raise UsageError("there is nothing to check", expected=told)
@@ -57,10 +66,16 @@ def validate(
 
     with console.progress("checking") as on_progress:
         result = early_join.check(
-            exposures, outcomes, assignments, dataset, slice_keys=slice_key, on_progress=on_progress
+            exposures,
+            outcomes,
+            assignments,
+            dataset,
+            slice_keys=slice_key,
+            max_faults=max_errors,
+            on_progress=on_progress,
         )
     as_json = format is options.Format.JSON
-    sys.stdout.write(early_join.as_json(result) if as_json else early_join.as_text(result, max_errors))
+    sys.stdout.write(early_join.as_json(result) if as_json else early_join.as_text(result))
     return 0 if result.sound else 1
 
 

@@ -20,6 +20,8 @@ from recsys.statistics.moments import SCALE, Moments
 HALF_BITS = 20
 HALF = 2**HALF_BITS
 """Squares of a user's sums are taken in two halves, so that 128 bits hold them at any size of log."""
+
+
 @dataclass(frozen=True)
 class ScoreMoments:
     """One metric in one slice: over all exposures, and over those with a relevant item."""

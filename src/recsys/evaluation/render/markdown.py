@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from recsys.contracts.report import Report
 from recsys.evaluation.render import words
 
@@ -26,6 +28,13 @@ def _cell(text: str) -> str:
     """Text that cannot break out of a table or be read as HTML."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`").replace("\n", " ").replace("\r", " ")
+
+
+def _code(text: str) -> str:
+    """Text of a log or a file's name as code, in which Markdown sees no link, picture, mention or tag."""
+    shown = words.printable(text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
 
 
 def _table(headings: list[str], align: str, rows: list[list[str]]) -> str:
@@ -83,7 +92,7 @@ def _slices(report: Report) -> list[str]:
     for key, values, metrics, found in words.slices(report):
         rows = [
             [
-                _cell(value),
+                _code(words.slice_value(value)),
                 *(words.number(e.value if (e := found.get((value, metric))) else None) for metric in metrics),
             ]
             for value in values[:MAX_SLICE_VALUES]
@@ -102,7 +111,7 @@ def _warnings(report: Report) -> str:
 
 def _origin(report: Report) -> str:
     rows = [
-        [part.role, _cell(part.path), f"{part.rows:,}", f"{part.invalid:,}", f"`{part.sha256[:12]}`"]
+        [part.role, _code(part.path), f"{part.rows:,}", f"{part.invalid:,}", f"`{part.sha256[:12]}`"]
         for part in report.inputs
     ]
     told = f"Run {report.run_id}, {report.created_at:%Y-%m-%d %H:%M:%S} UTC, recsys-suite {report.version}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recsys.contracts.report import Estimate, Fates, MetricResult, Rate, Report
-from recsys.evaluation.quality_text import FATE_WORDS, percent
+from recsys.evaluation.quality_text import FATE_WORDS, percent, printable, slice_value
 
 __all__ = [
     "FATE_WORDS",
@@ -16,6 +16,8 @@ __all__ = [
     "number",
     "of",
     "percent",
+    "printable",
+    "slice_value",
     "slices",
     "verdict",
 ]
