@@ -1,7 +1,8 @@
 """The code blocks of the documents, and a way to run them: what a reader would type, typed.
 
 ``bash`` and ``python`` blocks of a page run in order in one folder that holds sample logs. A ``yaml`` block whose first
-line is ``# name.yaml`` becomes that file. ``sh`` blocks are shown, not run.
+line is ``# name.yaml`` becomes that file. ``text output`` is what the block before it prints. ``sh`` blocks are
+shown, not run.
 """
 
 import os
@@ -59,11 +60,12 @@ sys.exit(22 if failed and fail else 0)
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its page, the line it begins on, its language and its text."""
+    """A fenced block: its page, the line it begins on, its language, what else is said of it, and its text."""
 
     page: Path
     line: int
     language: str
+    role: str
     text: str
 
     def __str__(self):
@@ -74,7 +76,7 @@ def blocks(page):
     """The fenced blocks of a page, in order."""
     tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
     return [
-        Block(page, token.map[0] + 1, token.info.split()[0] if token.info.split() else "", token.content)
+        Block(page, token.map[0] + 1, *token.info.partition(" ")[::2], token.content)
         for token in tokens
         if token.type == "fence"
     ]
@@ -109,9 +111,9 @@ class Folder:
             "PORT": str(port),
         }
 
-    def run(self, block: Block) -> None:
-        """Run a block to its end; AssertionError with page, line and output where it fails. What it leaves running in
-        the background is ended."""
+    def run(self, block: Block) -> str:
+        """Run a block to its end, and return what it printed; AssertionError with page, line and output where it fails.
+        What it leaves running in the background is ended."""
         shell = (
             ["bash", "-euo", "pipefail", "-c", block.text]
             if block.language == "bash"
@@ -130,6 +132,7 @@ class Folder:
         finally:
             _end_group(process.pid)
         assert process.returncode == 0, f"{block} ended with {process.returncode}:\n{block.text}\n---\n{out[-3000:]}"
+        return out
 
     def remove(self) -> None:
         """Remove the folder."""

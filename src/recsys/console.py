@@ -27,7 +27,7 @@ BROKEN_PIPE = 141
 
 
 class _EndedError(BaseException):
-    """A signal asked the program to end. Nothing catches it, so that all temporary files are removed on the way out."""
+    """A signal asked the program to end. No command catches it: temporary files are removed on the way out."""
 
 
 def run_and_exit(app: typer.Typer, program: str) -> NoReturn:
@@ -41,7 +41,8 @@ def run_and_exit(app: typer.Typer, program: str) -> NoReturn:
 
     def end(number: int, _frame: FrameType | None) -> None:
         asked.append(number)
-        for other in signals:  # pressed again, the keys must interrupt neither the cleaning up nor the end of Python
+        # A second signal must interrupt neither the cleaning up nor the interpreter's end
+        for other in signals:
             signal.signal(other, signal.SIG_IGN)
         if len(asked) == 1:
             raise _EndedError

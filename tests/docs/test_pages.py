@@ -25,16 +25,19 @@ APPS = {"recsys-eval": eval_app, "recsys-service": service_app, "recsys-demo": d
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run(page, samples):
-    """All runnable blocks of the page end with status 0, in order, in one folder."""
+    """All runnable blocks of the page end with status 0, in order, in one folder, and print what the page shows."""
     blocks = docs_blocks.blocks(page)
     folder = docs_blocks.Folder(samples) if any(b.language in {"bash", "python"} for b in blocks) else None
+    printed = ""
     try:
         for block in blocks:
             assert block.language in KNOWN, f"{block}: a block needs a language: {', '.join(sorted(KNOWN))}"
             if block.language == "yaml" and folder is not None:
                 _write_yaml(block, folder.path)
             elif block.language in {"bash", "python"}:
-                folder.run(block)
+                printed = folder.run(block)
+            elif block.role == "output":
+                assert printed == block.text, f"{block}: the block before it prints something else"
     finally:
         if folder is not None:
             folder.remove()

@@ -1,1 +1,1 @@
-"""What crosses a process boundary: frozen structs, nothing that acts."""
+"""What crosses a process boundary: frozen structs, the reading of a tenant's configuration, and their schemas."""

@@ -194,6 +194,19 @@ class Notice(_Answer, frozen=True, kw_only=True):
     detail: str
 
 
+NOTICES = {
+    "CANDIDATES_INCLUDE_EMPTY": "None of `include_ids` can be recommended; the list is empty.",
+    "CANDIDATES_INCLUDE_FILTERED": "Some of `include_ids` are unknown, excluded or filtered.",
+    "CONSTRAINTS_FILTERED": "Tags, or `max_per_tag`, left candidates out; the detail counts them.",
+    "DEFAULT_APPLIED": "A field that was absent took its default, or one has no effect yet; the detail names it.",
+    "EXPOSURE_NOT_LOGGED": "The list was served, but its exposure or its assignment could not be logged.",
+    "SIGNAL_PARTIAL": "A signal knows a part of what it was asked about, such as some of the anchors.",
+    "SIGNAL_UNAVAILABLE": "A signal has a weight, but nothing to say; the others alone made the list.",
+    "STALE_SNAPSHOT": "The last refresh failed: the list is made of the data that was read before.",
+}
+"""The codes of warnings, and what they say. The list was served all the same."""
+
+
 class RecommendResponse(_Answer, frozen=True, kw_only=True):
     """The answer of ``/v1/recommend`` and ``/v1/similar``."""
 
@@ -244,6 +257,22 @@ class Problem(_Answer, frozen=True, kw_only=True):
     instance: str
     code: str
     request_id: str
+
+
+PROBLEMS = {
+    "RECSYS_AUTH_INVALID": "401: the API key is unknown or revoked, or there are two. Send one key of the tenant.",
+    "RECSYS_AUTH_REQUIRED": "401: no credential came. Send `X-API-Key`.",
+    "RECSYS_FORBIDDEN": "403: the key may not do this; a browser key may only write outcomes.",
+    "RECSYS_INTERNAL": "500, or 503 where it may pass: the service failed; its log says why, under the `request_id`.",
+    "RECSYS_INVALID_REQUEST": "400, 404, 405, 413, 415: it cannot be read: its JSON, fields, path, method or size.",
+    "RECSYS_OVERLOADED": "503: the tenant is being loaded. Try again after `Retry-After`.",
+    "RECSYS_RATE_LIMITED": "429: kept for rate limits; this version has none.",
+    "RECSYS_TENANT_NOT_FOUND": "404: there is no such tenant.",
+    "RECSYS_TENANT_SCOPE_MISMATCH": "403: `X-Org-Id` names another tenant than the credential.",
+    "RECSYS_TENANT_SCOPE_REQUIRED": "403: development headers came without a tenant. Send `X-Dev-Org-Id`.",
+    "RECSYS_UNPROCESSABLE_ENTITY": "422: a value cannot be used; the detail names its field and what was expected.",
+}
+"""The codes of problems, with their statuses, and what to do about them."""
 
 
 class Health(_Answer, frozen=True, kw_only=True):

@@ -138,7 +138,8 @@ class RankPoint(_Part, frozen=True, kw_only=True):
 
 
 class HourPoint(_Part, frozen=True, kw_only=True):
-    """One hour (UTC): distinct exposures, outcomes that could match, and their match rate."""
+    """One hour (UTC), or one day where there are more hours than 62 days have: distinct exposures, outcomes that could
+    match, and their match rate."""
 
     hour: datetime
     exposures: int

@@ -1,1 +1,1 @@
-"""recsys-eval: logs to report to decision."""
+"""recsys-eval: from logs to a report."""

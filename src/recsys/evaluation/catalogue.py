@@ -93,8 +93,8 @@ def _load_parquet(connection: Any, path: Path) -> int:
         _check_parquet(connection, path)
         file = _file(path)
         tags = "list_sort(list_distinct(tags))" if "tags" in _columns(connection, path) else "[]::VARCHAR[]"
-        connection.execute(f"INSERT INTO catalogue_rows SELECT item_id, coalesce({tags}, []) FROM {file}")  # noqa: S608
-        return connection.execute(f"SELECT count(*) FROM {file}").fetchone()[0]  # noqa: S608
+        connection.execute(f"INSERT INTO catalogue_rows SELECT item_id, coalesce({tags}, []) FROM {file}")  # noqa: S608 - our own text
+        return connection.execute(f"SELECT count(*) FROM {file}").fetchone()[0]  # noqa: S608 - our own text
     except duckdb.Error as error:
         found = str(error).splitlines()[0][:200]
         raise InputError("not a Parquet file that can be read", where=str(path), found=found) from None
@@ -107,7 +107,7 @@ def _check_parquet(connection: Any, path: Path) -> None:
         expected = "item_id VARCHAR, tags VARCHAR[]"
         raise InputError("not a catalogue", where=str(path), found=str(named)[:200], expected=expected)
     row = connection.execute(
-        f"SELECT file_row_number + 1, item_id FROM {_file(path, ', file_row_number = true')} "  # noqa: S608
+        f"SELECT file_row_number + 1, item_id FROM {_file(path, ', file_row_number = true')} "  # noqa: S608 - our own text
         "WHERE item_id IS NULL OR length(item_id) NOT BETWEEN 1 AND ? ORDER BY file_row_number LIMIT 1",
         [MAX_ID_LENGTH],
     ).fetchone()
@@ -117,7 +117,7 @@ def _check_parquet(connection: Any, path: Path) -> None:
 
 
 def _columns(connection: Any, path: Path) -> dict[str, str]:
-    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE SELECT * FROM {_file(path)}").fetchall()}  # noqa: S608
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE SELECT * FROM {_file(path)}").fetchall()}  # noqa: S608 - our own text
 
 
 def _file(path: Path, options: str = "") -> str:

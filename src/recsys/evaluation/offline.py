@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from recsys.attribution.join import Joined
-from recsys.contracts.report import Estimate, MetricResult
+from recsys.contracts.report import UNKNOWN, Estimate, MetricResult
 from recsys.evaluation.metrics import Metric
 from recsys.evaluation.metrics import reduce as reducing
 from recsys.evaluation.metrics.base import Scored
@@ -21,10 +21,15 @@ SPREAD_NOTE = "no interval: it depends on the number of impressions; compare onl
 MAX_SLICES = 200
 """Values of one slice key that are reported: those with the most exposures. The rest is named in a warning."""
 
+Columns = list[tuple[str, str | None]]
+"""Slice keys with the column that holds their values; "" and None stand for all exposures."""
+Add = Callable[[str, str, str, Estimate], None]
+"""Takes the estimate of a metric in a slice: name, key, value, estimate."""
+
 
 def evaluate(joined: Joined, metrics: Sequence[Metric], *, catalogue: bool) -> tuple[list[MetricResult], list[str]]:
     """Results in the order of ``metrics``, all exposures first, then by slice key; and warnings."""
-    columns: list[tuple[str, str | None]] = [("", None)]
+    columns: Columns = [("", None)]
     columns += [(key, f"slice_{place}") for place, key in enumerate(joined.slice_keys, start=1)]
     kept, warnings = _slices_to_report(joined)
     by_metric: dict[tuple[str, str, str], list[MetricResult]] = {}
@@ -50,7 +55,7 @@ def _slices_to_report(joined: Joined) -> tuple[dict[str, list[str]], list[str]]:
     warnings = []
     for place, key in enumerate(joined.slice_keys, start=1):
         values = joined.connection.execute(
-            f"SELECT coalesce(slice_{place}, 'unknown') AS value FROM exposures GROUP BY value "  # noqa: S608
+            f"SELECT coalesce(slice_{place}, '{UNKNOWN}') AS value FROM exposures GROUP BY value "  # noqa: S608 - our own text
             "ORDER BY count(*) DESC, value"
         ).fetchall()
         kept[key] = sorted(value for (value,) in values[:MAX_SLICES])
@@ -61,7 +66,9 @@ def _slices_to_report(joined: Joined) -> tuple[dict[str, list[str]], list[str]]:
     return kept, warnings
 
 
-def _add_scores(joined: Joined, metrics: Sequence[Metric], columns, kept, add) -> None:  # noqa: ANN001
+def _add_scores(
+    joined: Joined, metrics: Sequence[Metric], columns: Columns, kept: dict[str, list[str]], add: Add
+) -> None:
     scored = [metric for metric in metrics if isinstance(metric, Scored)]
     if not scored:
         return
@@ -96,7 +103,7 @@ def mean(moments: Moments, metric: Scored | IntraListDiversity) -> Estimate:
     )
 
 
-def _add_spreads(joined: Joined, metrics: Sequence[Metric], columns, catalogue: bool, add) -> None:  # noqa: ANN001
+def _add_spreads(joined: Joined, metrics: Sequence[Metric], columns: Columns, catalogue: bool, add: Add) -> None:
     spread = [metric for metric in metrics if isinstance(metric, Coverage | Novelty | Gini)]
     if not spread:
         return
@@ -110,7 +117,7 @@ def _add_spreads(joined: Joined, metrics: Sequence[Metric], columns, catalogue: 
                 add(str(metric), key, value, Estimate(value=figure, n=int(counted.shown.sum()), note=note))
 
 
-def _add_diversity(joined: Joined, metric: IntraListDiversity, columns, catalogue: bool, add) -> None:  # noqa: ANN001
+def _add_diversity(joined: Joined, metric: IntraListDiversity, columns: Columns, catalogue: bool, add: Add) -> None:
     if not catalogue:
         add(str(metric), "", "", Estimate(value=None, n=0, note="unavailable: give a catalogue with tags (--items)"))
         return

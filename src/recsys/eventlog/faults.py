@@ -18,7 +18,7 @@ from recsys.contracts.types import ID_PATTERN, MAX_LINE_BYTES, TIMESTAMP_PATTERN
 from recsys.errors import InputError, nearest
 
 MAX_FAULTS_A_LINE = 50
-MAX_DIGITS = 4000  # Python converts no longer integers from text
+MAX_DIGITS = 4000  # Python refuses to convert longer integers from text
 SHOWN_DIGITS = 25
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")

@@ -43,7 +43,8 @@ class LogSettings(Struct, frozen=True, kw_only=True):
 
 
 def check_writable(settings: LogSettings, *, log: str) -> None:
-    """Open the log for appending and close it again; StorageError names what is in the way. Nothing is written."""
+    """Open the log for appending and close it again; StorageError names what is in the way. No line is written, but
+    folders and an empty file are made where there are none."""
     path = Path(settings.path)
     try:
         if settings.is_folder:

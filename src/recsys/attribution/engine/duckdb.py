@@ -37,7 +37,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "ts": "VARCHAR",
     },
 }  # fmt: skip
-"""The typed columns of each log beside ``context``. Fields that no relation reads are left in the file."""
+"""The typed columns of each log beside ``context``. Fields that no relation reads are left in the file; assignments are
+staged whole."""
 ANONYMOUS = "anonymous"
 
 _EXPOSURES = """
