@@ -35,12 +35,12 @@ def spread(work: Callable[[Piece], Result], pieces: Sequence[Piece], workers: in
         for piece in pieces:
             yield piece, work(piece)
         return
-    with _team(work, workers) as pipes:
-        try:
+    try:
+        with _team(work, workers) as pipes:
             yield from _shared_out(pieces, pipes)
-        except (EOFError, ConnectionError):
-            hint = "The machine may have run out of memory: look at its log, give it more, or give it fewer files."
-            raise StorageError("a process that checks the logs was ended from outside", hint=hint) from None
+    except (EOFError, ConnectionError):
+        hint = "The machine may have run out of memory: look at its log, give it more, or give it fewer files."
+        raise StorageError("a process that checks the logs was ended from outside", hint=hint) from None
 
 
 def _shared_out(pieces: Sequence[Piece], pipes: Sequence[Connection]) -> Iterator[tuple[Piece, Any]]:
