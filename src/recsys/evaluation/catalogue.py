@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from recsys.contracts.report import Input
 from recsys.contracts.types import MAX_ID_LENGTH, MAX_LINE_BYTES, Id
 from recsys.errors import InputError
-from recsys.eventlog.reader import expand, localize
+from recsys.eventlog.reader import LogFile, expand, localize
 
 BATCH = 20_000
 
@@ -34,7 +34,7 @@ def load(connection: Any, spec: str, scratch: Path) -> list[Input]:
     connection.execute("CREATE OR REPLACE TABLE catalogue_rows (item_id VARCHAR, tags VARCHAR[])")
     inputs = []
     for path in expand(spec):
-        if path.suffix == ".parquet":
+        if isinstance(path, Path) and path.suffix == ".parquet":
             rows = _load_parquet(connection, path)
             plain = path
         else:
@@ -60,7 +60,7 @@ def _settle(connection: Any, spec: str) -> None:
         raise InputError("the catalogue is empty", where=spec, expected="one item a line")
 
 
-def _load_jsonl(connection: Any, path: Path, plain: Path) -> int:
+def _load_jsonl(connection: Any, path: LogFile, plain: Path) -> int:
     decode = msgspec.json.Decoder(_Item).decode
     batch: list[tuple[str, list[str]]] = []
     number = 0

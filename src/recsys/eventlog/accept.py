@@ -14,7 +14,7 @@ from recsys.contracts.types import MAX_LINE_BYTES
 from recsys.errors import InputError
 from recsys.eventlog.checks import recognise
 from recsys.eventlog.faults import Fault
-from recsys.eventlog.reader import expand_all, temporary
+from recsys.eventlog.reader import beside, expand_all, temporary
 from recsys.eventlog.validation import LOOKED_AT_LINES, FileValidation, Progress, validate
 
 COPY_BYTES = 4 << 20
@@ -27,9 +27,11 @@ class Accepted(Struct, frozen=True, kw_only=True):
     """``paths`` hold only valid lines, in plain JSONL: the files themselves, or copies without their bad lines.
 
     ``sizes``: the bytes of each that were checked; a log that is still written to may have grown since.
+    ``logs``: of each input, the file beside which its indexes stand here.
     """
 
     paths: list[Path]
+    logs: list[Path]
     sizes: list[int]
     inputs: list[Input]
     rows: int
@@ -57,6 +59,7 @@ def accept(
     copies = [_accepted_copy(file, scratch / f"accepted-{role}-{number}.jsonl") for number, file in enumerate(files)]
     return Accepted(
         paths=copies,
+        logs=[beside(path, file.plain) for path, file in zip(paths, files, strict=True)],
         sizes=[copy.stat().st_size if file.bad else file.bytes for copy, file in zip(copies, files, strict=True)],
         inputs=[
             Input(role=role, path=file.name, bytes=file.bytes, sha256=file.sha256, rows=file.rows, invalid=file.invalid)

@@ -6,14 +6,17 @@ import glob
 import gzip
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 import zstandard
 
 from recsys.errors import InputError, StorageError
+from recsys.eventlog import remote
+from recsys.eventlog.remote import Remote
+from recsys.eventlog.segment import PACKED
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 STDIN = "-"
@@ -29,39 +32,54 @@ MARKS = {
 """How files begin that are often taken for a log."""
 CHUNK_BYTES = 1 << 20
 COMPRESSED_BYTES = 1 << 14  # of text that compresses 50 to 1, this becomes a megabyte
+LogFile = Path | Remote
+"""A log, here or in an object store; printed, it is what a person would give."""
+
+
+_File = TypeVar("_File", Path, LogFile)
 
 
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def expand(spec: str) -> list[Path]:
-    """The files behind a path, a glob pattern, or a folder (its JSONL files), in order of name.
+def expand(spec: str) -> Sequence[LogFile]:
+    """The files behind a path, a glob pattern, a folder (its JSONL files), or the URL of an object or of a prefix (all
+    that is below it), in order of name.
 
-    ``-`` stands for standard input and stays as it is. InputError where nothing is there.
+    ``-`` stands for standard input and stays as it is. InputError where nothing is there, StorageError where an object
+    store does not answer.
     """
     if spec == STDIN:
         return [Path(STDIN)]
+    if remote.is_url(spec):
+        return _once(remote.expand(spec, SUFFIXES))
     try:
         return _expand(spec)
     except OSError as error:
         raise InputError("cannot be read", where=spec, found=error.strerror or str(error)) from None
 
 
-def expand_all(specs: Sequence[str]) -> list[Path]:
+def expand_all(specs: Sequence[str]) -> list[LogFile]:
     """The files behind all of ``specs``, none of them twice (see ``refuse_twice``)."""
     return refuse_twice([path for spec in specs for path in expand(spec)])
 
 
-def refuse_twice(paths: list[Path]) -> list[Path]:
+def refuse_twice(paths: list[_File]) -> list[_File]:
     """``paths``; InputError where one file is there twice: all rows of it would be repeats of themselves."""
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for path in paths:
-        if (real := path.resolve()) in seen:
+        if (real := str(path.resolve() if isinstance(path, Path) else path)) in seen:
             hint = "Name each file once; a link is the file that it points to."
             raise InputError("the same file is given twice", where=str(path), hint=hint)
         seen.add(real)
     return paths
+
+
+def _once(files: list[_File]) -> list[_File]:
+    """A segment whose packing, or moving, was interrupted stands there plain and packed, and counts once: plain."""
+    there = {str(file) for file in files}
+    return [file for file in files if not (file.suffix == PACKED and str(file).removesuffix(PACKED) in there)]
 
 
 def _expand(spec: str) -> list[Path]:
@@ -70,22 +88,25 @@ def _expand(spec: str) -> list[Path]:
         found = sorted(file for file in path.iterdir() if file.name.endswith(SUFFIXES) and file.is_file())
         if not found:
             raise InputError("the folder holds no log", where=spec, expected=f"files ending in {', '.join(SUFFIXES)}")
-        return found
+        return _once(found)
     if path.exists():
         return [path]
     found = sorted(Path(name) for name in glob.glob(spec, recursive=True) if Path(name).is_file())  # noqa: PTH207 - absolute patterns too
     if not found:
         raise InputError(
-            "no such file", where=spec, hint="Give a file, a folder of .jsonl files, a glob, or - for stdin."
+            "no such file", where=spec, hint="Give a file, a folder of .jsonl files, a glob, a URL, or - for stdin."
         )
-    return found
+    return _once(found)
 
 
-def localize(path: Path, scratch: Path) -> Path:
-    """A plain, seekable file with the content of ``path``: itself, or a copy in ``scratch`` of stdin, a pipe, gz, zst.
+def localize(path: LogFile, scratch: Path) -> Path:
+    """A plain, seekable file with the content of ``path``: itself, or a copy in ``scratch`` of an object, stdin, a
+    pipe, gz, zst. A copy of an object has the indexes of its log beside it, see ``beside``.
 
-    InputError where a compressed file is truncated or is none.
+    InputError where a compressed file is truncated or is none; StorageError where an object cannot be fetched.
     """
+    if isinstance(path, Remote):
+        return _fetched(path, scratch)
     target = scratch / f"{len(list(scratch.iterdir()))}-{path.stem}"
     try:
         if str(path) == STDIN:
@@ -105,7 +126,37 @@ def localize(path: Path, scratch: Path) -> Path:
     return target
 
 
-def _refuse_binary(path: Path, beginning: bytes) -> None:
+def beside(path: LogFile, plain: Path) -> Path:
+    """The file beside which the indexes of a log stand here, where ``plain`` is what ``localize`` made of it."""
+    return plain if isinstance(path, Remote) else path
+
+
+def _fetched(path: Remote, scratch: Path) -> Path:
+    """A plain copy of an object, in a folder of its own, under the name that the log had before it was packed."""
+    folder = scratch / f"{len(list(scratch.iterdir()))}-fetched"
+    folder.mkdir()
+    for name, pieces in path.beside():
+        _write(pieces, folder / name)
+    copy = folder / path.name
+    _write(path.pieces(), copy)
+    if path.suffix not in {".gz", ".zst"}:
+        with copy.open("rb") as source:
+            _refuse_binary(path, source.read(8))
+        return copy
+    target = folder / copy.stem
+    with copy.open("rb") as source:
+        _unpack(path, _GzipMembers(source) if path.suffix == ".gz" else _ZstdFrames(source), target)
+    copy.unlink()
+    return target
+
+
+def _write(pieces: Iterable[bytes], target: Path) -> None:
+    with temporary(target) as write:
+        for piece in pieces:
+            write(piece)
+
+
+def _refuse_binary(path: LogFile, beginning: bytes) -> None:
     """InputError for a file that is no text and that its name hides; line by line nothing useful could be said."""
     for mark, (kind, hint) in MARKS.items():
         if beginning.startswith(mark):
@@ -144,7 +195,7 @@ def temporary(target: Path) -> Iterator[Callable[[bytes], object]]:
         yield write
 
 
-def _unpack(path: Path, source: _Readable, target: Path) -> None:
+def _unpack(path: LogFile, source: _Readable, target: Path) -> None:
     try:
         _copy(source, target)
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:

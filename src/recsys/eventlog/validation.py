@@ -20,7 +20,7 @@ from recsys.contracts.types import MAX_LINE_BYTES
 from recsys.errors import InputError, nearest
 from recsys.eventlog.checks import checker, recognise
 from recsys.eventlog.faults import Fault, compiled, findings, too_long
-from recsys.eventlog.reader import localize
+from recsys.eventlog.reader import LogFile, localize
 from recsys.eventlog.workers import spread
 
 ALONE_BYTES = 8 << 20
@@ -82,7 +82,7 @@ class _RangeResult(Struct):
 
 
 def validate(
-    paths: Sequence[Path],
+    paths: Sequence[LogFile],
     schema: str,
     *,
     scratch: Path | None = None,
@@ -91,7 +91,8 @@ def validate(
     hashes: bool = False,
     on_progress: Progress | None = None,
 ) -> list[FileValidation]:
-    """Check every line of every file; compressed files are unpacked into ``scratch`` first.
+    """Check every line of every file; objects are fetched, and compressed files unpacked, into
+    ``scratch`` first.
 
     ``schema`` is a record's name, ``auto`` (by each file's first lines), or the path of a JSON Schema. With ``hashes``
     the SHA-256 of each (decompressed) file is taken as well. InputError where a file cannot be read.
@@ -108,7 +109,7 @@ def validate(
     return files
 
 
-def _schema_of(plain: Path, path: Path, schema: str) -> str:
+def _schema_of(plain: Path, path: LogFile, schema: str) -> str:
     known = [*RECORDS, AUTO]
     if schema == AUTO:
         return _recognised(plain, path)
@@ -120,7 +121,7 @@ def _schema_of(plain: Path, path: Path, schema: str) -> str:
     raise InputError("no such schema", where=schema, expected=", ".join(known), hint=nearest(schema, known))
 
 
-def _recognised(plain: Path, path: Path) -> str:
+def _recognised(plain: Path, path: LogFile) -> str:
     """The schema that the first recognisable line has; ``auto`` for an empty file, which is of any schema."""
     with plain.open("rb") as file:
         lines = list(islice(iter(lambda: file.readline(MAX_LINE_BYTES), b""), LOOKED_AT_LINES))

@@ -102,7 +102,7 @@ def test_convert_and_hash_leave_bad_lines_out(recsys_eval, damaged, tmp_path, co
 
 
 FILES = {
-    "missing.jsonl": (None, "no such file. Give a file, a folder of .jsonl files, a glob, or - for stdin."),
+    "missing.jsonl": (None, "no such file. Give a file, a folder of .jsonl files, a glob, a URL, or - for stdin."),
     "folder": ("readme.txt", "the folder holds no log (expected files ending in .jsonl, .jsonl.gz, .jsonl.zst)"),
     "cut.jsonl.gz": (gzip.compress(NOISE)[:-9], "end-of-stream marker was reached (found 3"),
     "cut.jsonl.zst": (zstandard.compress(NOISE)[:-9], "cannot be decompressed: the file ends before its last frame"),

@@ -20,6 +20,7 @@ from recsys.contracts.types import CONTROL_CHARACTERS, FIRST_YEAR, LAST_YEAR, MA
 from recsys.errors import InputError
 from recsys.eventlog.faults import Fault
 from recsys.eventlog.reader import refuse_twice
+from recsys.eventlog.remote import is_url, no_parquet
 
 SHOWN_FAULTS = 5
 TEXT = "VARCHAR"
@@ -94,6 +95,8 @@ def source(paths: Sequence[Path], role: str, *, only_valid: bool) -> str:
 
 
 def _expand(spec: str) -> list[Path]:
+    if is_url(spec):
+        raise no_parquet(spec)
     path = Path(spec)
     if path.is_dir():
         found = sorted(path.glob("*.parquet"))

@@ -12,7 +12,7 @@ import typer
 
 from recsys.errors import InputError, UsageError
 
-Input = Annotated[str, typer.Option("--input", help="A file, .gz, .zst, a folder, a glob, or - for stdin.")]
+Input = Annotated[str, typer.Option("--input", help="A file, .gz, .zst, a folder, a glob, a URL, or - for stdin.")]
 Output = Annotated[str, typer.Option("--output", help="The file to write, or - for stdout.")]
 
 

@@ -23,7 +23,10 @@ class Format(StrEnum):
     JSON = "json"
 
 
-_PLACES = "a JSONL or Parquet file, a folder of them, a glob, .gz, .zst, or - for stdin; may be repeated"
+_PLACES = (
+    "a JSONL or Parquet file, a folder of them, a glob, .gz, .zst, a URL (s3://, gs://, az://, file://; JSONL only), "
+    "or - for stdin; may be repeated"
+)
 Exposures = Annotated[list[str] | None, typer.Option(help=f"Exposure log (exposure.v1): {_PLACES}.")]
 Outcomes = Annotated[list[str] | None, typer.Option(help=f"Outcome log (outcome.v1): {_PLACES}.")]
 Assignments = Annotated[list[str] | None, typer.Option(help=f"Assignment log (assignment.v1): {_PLACES}.")]
