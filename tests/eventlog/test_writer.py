@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import functools
 import json
 import os
 import subprocess
@@ -12,8 +13,16 @@ from pathlib import Path
 import pytest
 
 from recsys.errors import ConfigError, StorageError
-from recsys.eventlog import writer as writers
+from recsys.eventlog import index as indexes
+from recsys.eventlog.index import Alias
+from recsys.eventlog.segment import index_of
 from recsys.eventlog.writer import LogSettings, LogWriter
+
+
+def _logs(folder: Path) -> list[str]:
+    """The files of a folder without the indexes beside them."""
+    return sorted(file.name for file in folder.iterdir() if file.suffix != ".index")
+
 
 NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)
 
@@ -32,14 +41,8 @@ class Files:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return getattr(os, name)(*arguments)
 
-    def open(self, *arguments):
-        return self._call("open", *arguments)
-
-    def close(self, fd):
-        return self._call("close", fd)
-
-    def ftruncate(self, fd, size):
-        return self._call("ftruncate", fd, size)
+    def __getattr__(self, name: str):
+        return functools.partial(self._call, name)
 
     def fdatasync(self, fd):
         self.flushes += 1
@@ -113,7 +116,7 @@ def test_a_whole_log_is_left_as_it_is(tmp_path):
     path.write_bytes(b"one\n")
     opened(path).close()
     opened(path).close()
-    assert [file.name for file in tmp_path.iterdir()] == ["log.jsonl"]
+    assert _logs(tmp_path) == ["log.jsonl"]
     assert path.read_bytes() == b"one\n"
 
 
@@ -125,29 +128,68 @@ def test_a_folder_has_a_file_for_each_day_and_writer(tmp_path):
         now = moment
         for log in logs:
             log.append(moment.isoformat().encode())
-    names = {file.name: file.read_bytes().count(b"\n") for file in (tmp_path / "logs").iterdir()}
+    names = {name: (tmp_path / "logs" / name).read_bytes().count(b"\n") for name in _logs(tmp_path / "logs")}
     assert names == {
-        "exposure-2026-02-05.a.jsonl": 2,
-        "exposure-2026-02-05.b.jsonl": 2,
-        "exposure-2026-02-06.a.jsonl": 1,
-        "exposure-2026-02-06.b.jsonl": 1,
+        "exposure-2026-02-05.a-1.jsonl": 2,
+        "exposure-2026-02-05.b-1.jsonl": 2,
+        "exposure-2026-02-06.a-2.jsonl": 1,
+        "exposure-2026-02-06.b-2.jsonl": 1,
     }
-    assert logs[0].path.name == "exposure-2026-02-06.a.jsonl"
+    assert logs[0].path.name == "exposure-2026-02-06.a-2.jsonl"
+    assert all((tmp_path / "logs" / f"{name}.index").exists() for name in names)
+    for log in logs:
+        log.close()
 
 
-def test_retention_prunes_at_start_and_at_midnight(tmp_path):
-    """Files of this log past their days go, when the writer starts and when the day turns; nothing else does."""
-    for name in ("exposure-2026-01-05.x.jsonl", "exposure-2026-01-06.x.jsonl", "outcome-2020-01-01.x.jsonl", "notes"):
-        (tmp_path / name).touch()
+def test_a_segment_is_made_with_its_first_line(tmp_path):
+    """A writer that is opened and closed leaves an empty folder."""
+    log = opened(f"{tmp_path}/logs/")
+    assert log.opened is None
+    log.close()
+    assert list((tmp_path / "logs").iterdir()) == []
+
+
+@pytest.mark.parametrize("fsync", [False, True])
+def test_a_day_without_lines_closes_the_segment(tmp_path, fsync):
+    """Midnight seals the segment at the next tick, though no line comes; the next line begins another."""
     now = NOON
-    log = opened(tmp_path, clock=lambda: now, retention_days=30)
-    log.append(b"one")
-    today = "exposure-2026-02-05.w1.jsonl"
-    rest = {"outcome-2020-01-01.x.jsonl", "notes"}
-    assert {file.name for file in tmp_path.iterdir()} == rest | {"exposure-2026-01-06.x.jsonl", today}
-    now = NOON + timedelta(days=1)
-    log.append(b"two")
-    assert {file.name for file in tmp_path.iterdir()} == rest | {today, "exposure-2026-02-06.w1.jsonl"}
+    log = opened(f"{tmp_path}/", clock=lambda: now, fsync=fsync)
+    log.append(b'{"n":1}')
+    first = log.path
+    log.tick()
+    assert log.path == first
+    now += timedelta(days=1)
+    log.tick()
+    log.append(b'{"n":2}')
+    log.close()
+    seal = indexes.read(index_of(first)).sealed
+    assert seal is not None
+    assert (seal.lines, seal.bytes) == (1, 8)
+    assert first.read_bytes() == b'{"n":1}\n'
+
+
+def test_lines_of_one_call_stand_together(tmp_path):
+    """Several lines are written at once, in their order; none are nothing."""
+    files = Files()
+    log = opened(tmp_path / "log.jsonl", files=files)
+    log.append(b"one", b"two")
+    asyncio.run(log.append_durable(b"three", b"four"))
+    log.append()
+    assert log.path.read_bytes() == b"one\ntwo\nthree\nfour\n"
+    assert files.writes == [8, 11]
+    log.close()
+
+
+def test_aliases_stand_in_the_index(tmp_path):
+    """What a subject was known by before goes into the index with the next lines, from whatever thread."""
+    for place in (tmp_path / "log.jsonl", f"{tmp_path}/logs/"):
+        log = opened(place, fsync=True)
+        log.note_alias(Alias(previous="a", current="b"))
+        log.append(b"{}")
+        index = index_of(log.path) if log.path.suffix == ".jsonl" and log.path.parent.name == "logs" else None
+        path = index or next(tmp_path.glob("log.jsonl.*.index"))
+        assert indexes.read(path).of(Alias) == [Alias(previous="a", current="b")]
+        log.close()
 
 
 def test_retention_beside_a_file_is_refused(tmp_path):
@@ -156,6 +198,10 @@ def test_retention_beside_a_file_is_refused(tmp_path):
         with pytest.raises(ConfigError, match=f"{log.upper()}_LOG_RETENTION_DAYS.*logrotate"):
             opened(tmp_path / "log.jsonl", log=log, retention_days=30)
     assert not list(tmp_path.iterdir())
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines()
 
 
 @pytest.mark.parametrize("folder", [False, True])
@@ -179,8 +225,11 @@ def test_a_write_that_fails_leaves_no_partial_line(tmp_path, folder, fault):
         assert log.path.read_bytes() == b"before\n"
     files.short, files.broken = 0, set()
     log.append(b"after")
-    assert log.path.read_bytes() == b"before\nafter\n"
+    lines = [line for name in _logs(tmp_path) if name.endswith("l") for line in _lines(tmp_path / name)]
+    rest = [b"los"] if fault == "ftruncate" and folder else []  # nothing is written behind it: lines go elsewhere
+    assert lines == [b"before", *rest, b"after"]
     assert log.writable
+    log.close()
 
 
 def test_a_log_that_cannot_be_opened(tmp_path):
@@ -191,18 +240,20 @@ def test_a_log_that_cannot_be_opened(tmp_path):
             opened(path)
 
 
-def test_a_renamed_or_removed_file_is_followed(tmp_path, monkeypatch):
-    """After logrotate has renamed the file, or someone removed it, lines go to a new one of the same name."""
-    monkeypatch.setattr(writers, "LOOK_FOR_RENAME_S", 0)
-    for path in (tmp_path / "log.jsonl", f"{tmp_path}/logs/"):
-        log = opened(path)
+def test_a_renamed_or_removed_file_is_followed(tmp_path):
+    """After logrotate has renamed the file, or someone removed it, the next line goes to a new one."""
+    for place in (tmp_path / "log.jsonl", f"{tmp_path}/logs/"):
+        log = opened(place)
         log.append(b"one")
         log.path.rename(log.path.with_suffix(".1"))
+        old = log.path.with_suffix(".1")
         log.append(b"two")
-        assert log.path.with_suffix(".1").read_bytes() == b"one\n"
+        assert old.read_bytes() == b"one\n"
+        assert log.path.read_bytes() == b"two\n"
         log.path.unlink()
         log.append(b"three")
         assert log.path.read_bytes() == b"three\n"
+        log.close()
 
 
 def test_group_commit_is_one_write_and_one_flush_for_many(tmp_path):
@@ -234,7 +285,7 @@ def test_without_fsync_nothing_is_flushed(tmp_path):
 
 
 def test_every_waiter_is_told_of_a_failed_commit(tmp_path):
-    """A failed flush is a StorageError for each line of the batch, and the next batch goes through."""
+    """Flushes that fail are a StorageError for each line of the batch, and the next batch goes through."""
     files = Files()
     log = opened(tmp_path / "log.jsonl", files=files, fsync=True)
 
