@@ -13,7 +13,7 @@ SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 @contextmanager
 def running(bucket=BUCKET):
-    """The variables by which a program finds the server and may use it."""
+    """The variables by which a program finds the server and may use it. Servers of one process share their buckets."""
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()

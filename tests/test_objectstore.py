@@ -51,8 +51,11 @@ def test_an_object_comes_back_as_it_was(store_of, tmp_path, monkeypatch):
     assert store.head("z") is None
 
 
-def test_an_object_is_never_overwritten(store_of, tmp_path, monkeypatch):
-    """A second one of the same name is refused, small or large, and the first one stays."""
+@pytest.mark.parametrize("conditional", ["etag", "disabled"])
+def test_an_object_is_never_overwritten(store_of, tmp_path, monkeypatch, conditional):
+    """A second one of the same name is refused, small or large, and the first one stays; also by a store that cannot
+    refuse it itself."""
+    monkeypatch.setenv("AWS_CONDITIONAL_PUT", conditional)
     monkeypatch.setattr(objectstore, "PIECE_BYTES", 5 << 20)
     store = store_of()
     for size in (3, 6 << 20):

@@ -94,26 +94,22 @@ class Store:
     def put(self, key: str, source: Path) -> None:
         """Make an object of a file, in pieces. One that is there already is left as it is: StorageError.
 
-        A small object is made only where none is, by the store itself; of a large one this is looked up before.
+        A small object is made only where none is, by the store itself; of a large one, and where the store cannot do
+        that (``AWS_CONDITIONAL_PUT=disabled``), this is looked up before.
         """
         size = source.stat().st_size
-        if size > PIECE_BYTES and self.head(key) is not None:
-            raise self._taken(key)
-        from obstore.exceptions import AlreadyExistsError
-
-        with self._told(key, "cannot be written"):
-            if self._folder is not None:
+        if self._folder is not None:
+            with self._told(key, "cannot be written"):
                 self._folder.mkdir(parents=True, exist_ok=True)
-            try:
-                if size > PIECE_BYTES:
-                    piece = max(PIECE_BYTES, -(-size // MAX_PIECES))
-                    pieces = self._pieces_of(source, piece)
-                    self._store.put(key, pieces, chunk_size=piece, max_concurrency=PIECES_AT_ONCE)
-                else:
-                    self._store.put(key, source.read_bytes(), mode="create")
-            except AlreadyExistsError:
-                raise self._taken(key) from None
-            if self._folder is not None:
+        if size > PIECE_BYTES or not self._create(key, source.read_bytes()):
+            if self.head(key) is not None:
+                raise self._taken(key)
+            with self._told(key, "cannot be written"):
+                piece = max(PIECE_BYTES, -(-size // MAX_PIECES))
+                pieces = self._pieces_of(source, piece)
+                self._store.put(key, pieces, chunk_size=piece, max_concurrency=PIECES_AT_ONCE)
+        if self._folder is not None:
+            with self._told(key, "cannot be flushed"):
                 _flush(self._folder, key)
 
     def head(self, key: str) -> int | None:
@@ -165,6 +161,19 @@ class Store:
         if self._scheme == "s3" and any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS):
             client["allow_http"] = True  # it was asked for
         return from_url(self._url, client_options=client, retry_config=_RETRY)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+    def _create(self, key: str, content: bytes) -> bool:
+        """Make an object where there is none; False where the store cannot do so in one step."""
+        from obstore.exceptions import AlreadyExistsError
+
+        with self._told(key, "cannot be written"):
+            try:
+                self._store.put(key, content, mode="create")
+            except AlreadyExistsError:
+                raise self._taken(key) from None
+            except NotImplementedError:
+                return False
+        return True
 
     def _pieces_of(self, source: Path, size: int) -> Iterator[bytes]:
         with source.open("rb", buffering=0) as file:

@@ -262,20 +262,20 @@ def test_a_real_bucket(logs, tmp_path, monkeypatch):
     saved = (logs / f"{NAME}.index").read_bytes()
     pack.pack(logs / NAME)
     packed = (logs / f"{NAME}.zst").read_bytes()
-    with s3_server.running() as variables:
+    with s3_server.running("shipped") as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         client = s3_server.client(variables)
-        client.put_object(Bucket="logs", Key=f"p/{DAY}/{NAME}.zst", Body=b"other")
-        [message] = shipped(logs, Store("s3://logs/p"))
-        assert f"s3://logs/p/{DAY}/{NAME}.zst: the archive holds something else" in message
-        client.delete_object(Bucket="logs", Key=f"p/{DAY}/{NAME}.zst")
-        assert shipped(logs, Store("s3://logs/p")) == []
+        client.put_object(Bucket="shipped", Key=f"p/{DAY}/{NAME}.zst", Body=b"other")
+        [message] = shipped(logs, Store("s3://shipped/p"))
+        assert f"s3://shipped/p/{DAY}/{NAME}.zst: the archive holds something else" in message
+        client.delete_object(Bucket="shipped", Key=f"p/{DAY}/{NAME}.zst")
+        assert shipped(logs, Store("s3://shipped/p")) == []
         assert names(logs) == []
-        found = {each["Key"]: client.get_object(Bucket="logs", Key=each["Key"])["Body"].read()
-                 for each in client.list_objects_v2(Bucket="logs")["Contents"]}  # fmt: skip
+        found = {each["Key"]: client.get_object(Bucket="shipped", Key=each["Key"])["Body"].read()
+                 for each in client.list_objects_v2(Bucket="shipped")["Contents"]}  # fmt: skip
         assert found == {f"p/{DAY}/{NAME}.zst": packed, f"p/{DAY}/{NAME}.index": saved}
-        [log] = reader.expand("s3://logs/p/exposure/")
+        [log] = reader.expand("s3://shipped/p/exposure/")
         plain = reader.localize(log, tmp_path)
         assert plain.read_bytes() == content
         assert reader.beside(log, plain).with_name(f"{NAME}.index").read_bytes() == saved
