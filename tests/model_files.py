@@ -185,7 +185,7 @@ class Process:
         self._open: dict[int, str] = {}
         self._failed: set[int] = set()
         self._owed: set[int] = set()
-        self.on_flush: Callable[[], None] = lambda: None
+        self.on_flush: Callable[[], object] = lambda: None
 
     def kill(self) -> None:
         """End it where it stands: its descriptors are closed, and its locks are gone."""

@@ -8,7 +8,7 @@ from broken_writers import promise
 from log_world import NOON, claim
 from recsys.eventlog import index as indexes
 from recsys.eventlog.recovery import recover
-from recsys.eventlog.segment import index_of
+from recsys.eventlog.segment import index_of, segments
 from recsys.eventlog.verify import verify_folder
 from recsys.eventlog.writer import LogSettings, LogWriter
 
@@ -32,6 +32,9 @@ def test_p8_a_folder_of_damaged_logs(tmp_path, writer):
     claim(time.monotonic() - began < DAMAGE_LIMIT_S, "it takes too long")
     for path, content in sound.items():
         claim(path.read_bytes() == content, f"{path.name} was touched")
+    for path in segments(tmp_path, "exposure"):
+        if ".bad" in path.name or "-01-02." in path.name:
+            claim(indexes.read(index_of(path)).sealed is not None, f"{path.name} was not repaired")
     apart = tmp_path / "apart"
     apart.mkdir()
     for path in sound:

@@ -58,7 +58,8 @@ def test_p3_a_write_that_fails_among_two_writers(tmp_path, writer, fsync):
 @promise("p3 a cut that fails")
 @pytest.mark.parametrize("folder", [True, False])
 def test_p3_a_cut_that_fails_too(tmp_path, writer, folder):
-    """Nothing is written behind what could not be cut: lines go to another segment, or wait until it is cut."""
+    """Nothing is written behind what could not be cut: lines go to another segment, or wait until it is cut. In a
+    folder, recovery takes away also the whole lines of it, for they were refused."""
     for at in range(1, 4):
         world = World(tmp_path / str(at), writer, folder=folder)
         log = world.start()
@@ -67,7 +68,7 @@ def test_p3_a_cut_that_fails_too(tmp_path, writer, folder):
         def faults(name, number, at=at, calls=calls):
             if name == "ftruncate":
                 return errno.EIO if calls.get("write", 0) <= at + 1 else None
-            return "short" if name == "write" and number == at else None
+            return 0.9 if name == "write" and number == at else None
 
         world.disk.faults = faults
         done = [world.append(log, 2) for _ in range(6)]
@@ -76,6 +77,7 @@ def test_p3_a_cut_that_fails_too(tmp_path, writer, folder):
         world.kill()
         world.recover()
         world.check()
+        claim(not folder or not set(world.lines()) & set(world.refused), "a refused line is there")
 
 
 LIMITED = """

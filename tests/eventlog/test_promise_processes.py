@@ -178,7 +178,7 @@ def test_p6_a_segment_that_recovery_looks_at_while_it_is_made(tmp_path):
             assert not Path(path).exists()
         return fd
 
-    process.open = open_and_look  # type: ignore[method-assign]
+    process.open = open_and_look
     assert world.append(log)
     assert looked
     log.close()
@@ -189,18 +189,18 @@ def test_p6_a_segment_that_recovery_looks_at_while_it_is_made(tmp_path):
 def test_p6_two_recoveries_at_once_leave_nothing_behind(tmp_path):
     """Recovery that finds an empty segment gone, for another one was quicker, makes no index of its own."""
     world = World(tmp_path, LogWriter, folder=True)
-    path = world.logs / "exposure-2026-02-05.w-1.jsonl"
-    path.touch()
+    empty = world.logs / "exposure-2026-02-05.w-1.jsonl"
+    empty.touch()
     process = world.disk.process()
     opened = process.open
 
-    def open_late(name, flags, mode=0o777):
-        fd = opened(name, flags, mode)
-        if name == path:
-            process.open = opened  # type: ignore[method-assign]
+    def open_late(path, flags, mode=0o777):
+        fd = opened(path, flags, mode)
+        if path == empty:
+            process.open = opened
             list(recover(world.logs, "exposure", now=NOON))
         return fd
 
-    process.open = open_late  # type: ignore[method-assign]
+    process.open = open_late
     assert list(recover(world.logs, "exposure", now=NOON, files=process)) == []
     assert list(world.logs.iterdir()) == []

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ class Files:
         return self._call("write", fd, data)
 
 
-def opened(path, *, log="exposure", writer="w1", clock=lambda: NOON, files=os, **settings) -> LogWriter:
+def opened(path, *, log="exposure", writer="w1", clock=lambda: NOON, files: Any = os, **settings) -> LogWriter:
     made = LogWriter(LogSettings(path=str(path), **settings), log=log, writer=writer, clock=clock, files=files)
     made.open()
     return made
