@@ -33,6 +33,7 @@ configs = st.builds(
         tolerance_s=seconds,
         windows_s=st.fixed_dictionaries({kind: st.none() | seconds for kind in ("click", "conversion")}),
         min_match_rate=st.floats(0, 1),
+        max_lost_rate=st.floats(0, 1),
     ),
     metrics=st.lists(names, min_size=1, max_size=5, unique=True),
 )
@@ -55,6 +56,7 @@ def test_every_key_has_its_stated_default(tmp_path, text):
         "slice_keys": ["tenant_id", "surface"],
         "attribution": {
             "tolerance": "5s", "windows": {"click": None, "conversion": None}, "min_match_rate": 0.95,
+            "max_lost_rate": 0.01,
         },
         "offline": {
             "metrics": [
@@ -154,6 +156,7 @@ WRONG = [
     (f"attribution: {{tolerance: 1{'0' * 400}}}", ": attribution.tolerance", "out of range"),
     ("attribution: {windows: {click: 1 hour}}", ": attribution.windows.click", "not a duration"),
     ("attribution: {windows: {conversion: -7d}}", ": attribution.windows.conversion", "not a duration"),
+    ("attribution: {max_lost_rate: 1.5}", ": attribution.max_lost_rate", "expected a number 0 to 1"),
     ("attribution: {min_match_rate: 95}", ": attribution.min_match_rate", "expected a number 0 to 1"),
     ("attribution: {min_match_rate: -0.1}", ": attribution.min_match_rate", "expected a number 0 to 1"),
     ("attribution: {min_match_rate: .nan}", ": attribution.min_match_rate", "expected a number 0 to 1"),

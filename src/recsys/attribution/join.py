@@ -72,14 +72,14 @@ def _stage(connection: Any, dataset: AcceptedDataset, slice_keys: Sequence[str],
     read, a copy of what was checked is staged in its place."""
     logs = (dataset.exposures, dataset.outcomes, dataset.assignments)
     try:
-        duckdb.stage(connection, *logs, slice_keys, policy)
+        duckdb.stage(connection, *logs, slice_keys, policy, dataset.aliases)
     except duckdb_library.Error:
         if not _changed(logs):
             raise
     if _changed(logs):
         assignments = None if dataset.assignments is None else as_checked(dataset.assignments, scratch)
         exposures, outcomes = as_checked(dataset.exposures, scratch), as_checked(dataset.outcomes, scratch)
-        duckdb.stage(connection, exposures, outcomes, assignments, slice_keys, policy)
+        duckdb.stage(connection, exposures, outcomes, assignments, slice_keys, policy, dataset.aliases)
 
 
 def _changed(logs: Iterable[Accepted | None]) -> bool:

@@ -12,6 +12,7 @@ from recsys.errors import ConfigError
 
 DEFAULT_TOLERANCE_S = 5.0
 DEFAULT_MIN_MATCH_RATE = 0.95
+DEFAULT_MAX_LOST_RATE = 0.01
 EVENT_TYPES = ("click", "conversion")
 MAX_DURATION_S = 100 * 365 * 86_400.0
 
@@ -21,11 +22,13 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s|m|h|d|w)")
 
 class Policy(Struct, frozen=True, kw_only=True):
     """``tolerance_s``: how much earlier than its exposure an outcome may be, in seconds. ``windows_s``: how much later,
-    in seconds by event type; None is without limit. ``min_match_rate``: under it the figures are not relied on."""
+    in seconds by event type; None is without limit. ``min_match_rate``: under it the figures are not relied on, nor
+    where more than ``max_lost_rate`` of the lists shown, or of the outcomes, are known to be in no log."""
 
     tolerance_s: float = DEFAULT_TOLERANCE_S
     windows_s: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(EVENT_TYPES))
     min_match_rate: float = DEFAULT_MIN_MATCH_RATE
+    max_lost_rate: float = DEFAULT_MAX_LOST_RATE
 
 
 def duration(value: object, *, where: str) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from recsys.attribution.engine import duckdb
 from recsys.attribution.join import ALWAYS_BY, Joined
-from recsys.attribution.sources import MAX_SLICE_KEYS
+from recsys.attribution.sources import MAX_SLICE_KEYS, AcceptedDataset
 from recsys.contracts.report import (
     UNKNOWN,
     DataQuality,
@@ -55,7 +55,18 @@ def data_quality(joined: Joined) -> DataQuality:
             for place, key in enumerate(joined.slice_keys, start=1)
         },
         by=_by(joined.slice_keys, exposure_rows, fate_rows, invalid),
+        gaps=joined.dataset.gaps,
+        lost_exposures=lost(joined.dataset, "exposures"),
+        lost_outcomes=lost(joined.dataset, "outcomes"),
+        lost_assignments=lost(joined.dataset, "assignments"),
+        refused=sum(gap.refused for gap in joined.dataset.gaps),
+        aliases=len(joined.dataset.aliases),
     )
+
+
+def lost(dataset: AcceptedDataset, log: str) -> int:
+    """How many records of a log are known to be in none of its files."""
+    return sum(gap.lost for gap in dataset.gaps if gap.log == log)
 
 
 def rate(numerator: int, denominator: int) -> Rate:

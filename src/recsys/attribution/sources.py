@@ -12,11 +12,15 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from recsys.attribution import documents
-from recsys.contracts.report import Input
+from recsys.attribution.aliases import resolved
+from recsys.contracts.report import Input, KnownGap
 from recsys.errors import ConfigError, UsageError, nearest
+from recsys.eventlog import known_loss
 from recsys.eventlog.accept import SHOWN_FAULTS, accept, copy_of_checked
 from recsys.eventlog.faults import Fault
+from recsys.eventlog.index import Alias
 from recsys.eventlog.reader import SUFFIXES
+from recsys.eventlog.remote import is_url
 from recsys.eventlog.validation import Progress
 
 Kind = Literal["jsonl", "parquet"]
@@ -63,7 +67,10 @@ class Accepted(Struct, frozen=True, kw_only=True):
 
 
 class AcceptedDataset(Struct, frozen=True, kw_only=True):
-    """What may reach the engine, by role, with an account of what was read and of what was refused."""
+    """What may reach the engine, by role, with an account of what was read, what was refused, and what is in no log.
+
+    ``aliases``: pseudonyms of an earlier salt, with those that stand for them.
+    """
 
     exposures: Accepted
     outcomes: Accepted
@@ -71,6 +78,8 @@ class AcceptedDataset(Struct, frozen=True, kw_only=True):
     items: str | None
     inputs: list[Input]
     faults: list[Fault]
+    gaps: list[KnownGap] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)
 
 
 def from_options(
@@ -115,19 +124,19 @@ def read(path: str) -> Dataset:
         exposures=sources["exposures"],
         outcomes=sources["outcomes"],
         assignments=sources.get("assignments"),
-        items=None if items is None else str(base / items),
+        items=None if items is None else _below(base, items),
     )
 
 
 def _described(value: Any, where: str, base: Path) -> Source:
     if isinstance(value, str):
-        return _source([str(base / value)])
+        return _source([_below(base, value)])
     if not isinstance(value, dict):
         raise ConfigError("not a log", where=where, found=documents.type_name(value), expected="{type: …, path: …}")
     documents.check_keys(value, ["type", "path"], where, later=["dsn", "query"])
     if "path" not in value:
         raise ConfigError("the path is missing", where=where, expected="path: a file, a folder or a glob")
-    specs = [str(base / word) for word in documents.words(value["path"], f"{where}.path")]
+    specs = [_below(base, word) for word in documents.words(value["path"], f"{where}.path")]
     if not specs:
         raise ConfigError(
             "the path is missing", where=f"{where}.path", found="an empty list", expected="a file or more"
@@ -144,6 +153,11 @@ def _described(value: Any, where: str, base: Path) -> Source:
     return Source(kind, specs)
 
 
+def _below(base: Path, spec: str) -> str:
+    """A spec of a file in the folder ``base``: a relative path is relative to it, a URL is what it is."""
+    return spec if is_url(spec) else str(base / spec)
+
+
 def _source(specs: list[str]) -> Source:
     parquet = {name.endswith(".parquet") for spec in specs for name in _names(spec)}
     if len(parquet) > 1:
@@ -154,6 +168,8 @@ def _source(specs: list[str]) -> Source:
 
 def _names(spec: str) -> list[str]:
     """The names of the logs behind a spec, as far as there are any; of a folder those that end as logs do."""
+    if is_url(spec):
+        return [spec]
     path = Path(spec)
     if path.is_dir():
         return [file.name for file in path.iterdir() if file.name.endswith((*SUFFIXES, ".parquet"))]
@@ -169,6 +185,8 @@ def accept_dataset(
     ``max_faults`` faults kept."""
     inputs: list[Input] = []
     faults: list[Fault] = []
+    gaps: list[KnownGap] = []
+    aliases: list[Alias] = []
 
     def of(role: Literal["exposures", "outcomes", "assignments"]) -> Accepted | None:
         source: Source | None = getattr(dataset, role)
@@ -183,6 +201,10 @@ def accept_dataset(
                 source.specs, SCHEMAS[role], scratch=scratch, role=role, on_progress=on_progress, max_faults=max_faults
             )
             sizes = done.sizes
+            told = known_loss.read(done.logs)
+            names = {str(log): part.path for log, part in zip(done.logs, done.inputs, strict=True)}
+            gaps.extend(_known(role, each, names[each.file]) for each in told.gaps)
+            aliases.extend(told.aliases)
         inputs.extend(done.inputs)
         faults.extend(done.faults)
         return Accepted(kind=source.kind, paths=done.paths, rows=done.rows, invalid=done.invalid, sizes=sizes)
@@ -197,6 +219,15 @@ def accept_dataset(
         items=dataset.items,
         inputs=inputs,
         faults=faults,
+        gaps=gaps,
+        aliases=resolved(aliases),
+    )
+
+
+def _known(role: Literal["exposures", "outcomes", "assignments"], told: known_loss.FileGap, file: str) -> KnownGap:
+    gap = told.gap
+    return KnownGap(
+        log=role, file=file, lost=gap.lost, refused=gap.refused, first=gap.first, last=gap.last, reason=gap.reason
     )
 
 

@@ -92,8 +92,22 @@ class ExposureQuality(_Part, frozen=True, kw_only=True):
     last_ts: datetime | None = None
 
 
+class KnownGap(_Part, frozen=True, kw_only=True):
+    """Records that are in no log, as the index beside ``file`` tells: ``lost`` (shown or written, and gone) or
+    ``refused`` (nothing was shown, or the sender was told to send again), from ``first`` to ``last``."""
+
+    log: Literal["exposures", "outcomes", "assignments"]
+    file: str
+    lost: int
+    refused: int
+    first: datetime
+    last: datetime
+    reason: str
+
+
 class DataQuality(_Part, frozen=True, kw_only=True):
-    """Whether the logs can be believed."""
+    """Whether the logs can be believed. ``lost_…`` and ``refused`` are sums of ``gaps``; ``aliases``: pseudonyms
+    of an earlier salt that are taken for their present ones, counted."""
 
     exposures: ExposureQuality
     fates: Fates
@@ -104,6 +118,12 @@ class DataQuality(_Part, frozen=True, kw_only=True):
     missing_keys: dict[str, int] = field(default_factory=dict)
     """Slicing key → distinct exposures that lack it."""
     by: list[SliceQuality] = field(default_factory=list)
+    gaps: list[KnownGap] = field(default_factory=list)
+    lost_exposures: int = 0
+    lost_outcomes: int = 0
+    lost_assignments: int = 0
+    refused: int = 0
+    aliases: int = 0
 
 
 class Estimate(_Part, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ class EvaluationConfig(Struct, frozen=True, kw_only=True):
                     kind: None if seconds is None else spelt(seconds) for kind, seconds in policy.windows_s.items()
                 },
                 "min_match_rate": policy.min_match_rate,
+                "max_lost_rate": policy.max_lost_rate,
             },
             "offline": {"metrics": list(self.metrics)},
         }
@@ -76,7 +77,7 @@ def mode(value: object, where: str) -> str:
 
 def _policy(section: dict[str, Any], where: str) -> Policy:
     later = ["policy", "not_in_list", "user_mismatch", "touch", "fallback"]
-    documents.check_keys(section, ["tolerance", "windows", "min_match_rate"], where, later=later)
+    documents.check_keys(section, ["tolerance", "windows", "min_match_rate", "max_lost_rate"], where, later=later)
     windows = documents.section(section, "windows", where)
     documents.check_keys(windows, EVENT_TYPES, f"{where}.windows")
     default = Policy()
@@ -88,6 +89,9 @@ def _policy(section: dict[str, Any], where: str) -> Policy:
         },
         min_match_rate=documents.number(
             section.get("min_match_rate", default.min_match_rate), f"{where}.min_match_rate", low=0, high=1
+        ),
+        max_lost_rate=documents.number(
+            section.get("max_lost_rate", default.max_lost_rate), f"{where}.max_lost_rate", low=0, high=1
         ),
     )
 

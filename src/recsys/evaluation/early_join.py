@@ -13,7 +13,7 @@ from recsys.attribution import quality, sources
 from recsys.attribution.policy import Policy
 from recsys.contracts.report import DataQuality, Input
 from recsys.evaluation import integrity
-from recsys.evaluation.quality_text import percent
+from recsys.evaluation.quality_text import gaps, percent
 from recsys.eventlog.faults import Fault
 from recsys.eventlog.validation import Progress
 
@@ -83,6 +83,7 @@ def as_text(result: EarlyJoin) -> str:
         lines.append(f"{name:<11}{percent(rate):>9}   {rate.numerator:,} of {rate.denominator:,} {meaning}")
     missing = [key for key, count in result.quality.missing_keys.items() if count]
     lines.append(f"slicing keys missing: {', '.join(missing) if missing else 'none'}")
+    lines += [f"gap: {gap}" for gap in gaps(result.quality)]
     lines += [f"note: {note}" for note in result.notes]
     lines += [f"not sound: {reason}" for reason in result.reasons]
     if result.sound:

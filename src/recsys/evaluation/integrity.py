@@ -21,8 +21,29 @@ def reasons_to_hold(quality: DataQuality, policy: Policy) -> list[str]:
         reasons.append(
             f"the match rate is {match.value:.2%} ({match.numerator:,} of {match.denominator:,} outcomes found their "
             f"exposure), under its minimum of {policy.min_match_rate:.2%}: the logs lose or alter request_ids"
+            f"{_orphans(quality)}"
         )
-    return reasons
+    return [*reasons, *_losses(quality, policy)]
+
+
+def _orphans(quality: DataQuality) -> str:
+    if not quality.lost_exposures:
+        return ""
+    return f"; outcomes of the {quality.lost_exposures:,} lists that are in no log are among those without an exposure"
+
+
+def _losses(quality: DataQuality, policy: Policy) -> list[str]:
+    """Logs of which too large a share is known to be lost."""
+    fates = quality.fates
+    return [
+        f"{lost:,} of {lost + logged:,} {what} are in no log, which is {lost / (lost + logged):.2%}, over the limit of "
+        f"{policy.max_lost_rate:.2%}"
+        for what, lost, logged in (
+            ("lists shown", quality.lost_exposures, quality.exposures.distinct),
+            ("outcomes", quality.lost_outcomes, fates.rows - fates.invalid - fates.duplicate),
+        )
+        if lost and lost > policy.max_lost_rate * (lost + logged)
+    ]
 
 
 def _why_none(invalid: int) -> str:
@@ -45,6 +66,11 @@ def warnings(quality: DataQuality) -> list[str]:
         (exposures.repeated_item, "exposures show one item twice; its best rank counts"),
         (exposures.rank_gap, "exposures have a gap in their ranks; ranks are counted without it"),
         (exposures.zero_propensity, "exposures show an item with propensity 0, which cannot be"),
+        (quality.lost_exposures, "lists that were shown are in no log; intervals are widened for them"),
+        (quality.lost_outcomes, "outcomes that were written are in no log; intervals are widened for them"),
+        (quality.lost_assignments, "assignments that were made are in no log"),
+        (quality.refused, "requests were refused for want of a log; nothing was shown or taken for them"),
+        (quality.aliases, "pseudonyms of an earlier salt are taken for those that stand for them now"),
     ]
     found = [f"{count:,} {text}." for count, text in told if count]
     for key, missing in quality.missing_keys.items():

@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from recsys.contracts.report import DataQuality, Fates, Rate, SliceQuality
+from recsys.contracts.report import DataQuality, Fates, KnownGap, Rate, SliceQuality
 
 FATE_WORDS = {
     "invalid": "refused by validation",
@@ -21,6 +21,7 @@ FATE_WORDS = {
     "attributed": "counted",
 }
 MAX_ROWS = 60
+MAX_GAPS = 20
 MAX_CHARACTERS = 100
 WIDTH = 120
 
@@ -34,12 +35,30 @@ def render(quality: DataQuality) -> str:
         f"exposures  {exposures.rows:,} rows: {exposures.invalid:,} invalid, {exposures.redelivered:,} redelivered, "
         f"{exposures.distinct:,} distinct; {exposures.impressions:,} impressions, {exposures.users:,} users"
     )
+    for line in gaps(quality):
+        console.print(f"gap        {line}")
+    if quality.aliases:
+        console.print(f"aliases    {quality.aliases:,} pseudonyms of an earlier salt are taken for their present ones")
     console.print(_fates(quality.fates))
     console.print(_rates(quality))
     console.print(_by(quality.by[:MAX_ROWS]))
     if len(quality.by) > MAX_ROWS:
         console.print(f"… {len(quality.by) - MAX_ROWS:,} more rows: --format json has them all")
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def gaps(quality: DataQuality) -> list[str]:
+    """Each gap in a line; long lists are cut, and say so."""
+    told = [_gap(gap) for gap in quality.gaps[:MAX_GAPS]]
+    more = len(quality.gaps) - MAX_GAPS
+    return [*told, f"… {more:,} more gaps are in the JSON"] if more > 0 else told
+
+
+def _gap(gap: KnownGap) -> str:
+    counts = ((gap.lost, "lost"), (gap.refused, "refused"))
+    told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    when = f"{gap.first:%Y-%m-%d %H:%M:%S} to {gap.last:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{gap.log}: {told}, {when}: {printable(gap.reason)} ({printable(gap.file)})"
 
 
 def slice_value(text: str) -> str:

@@ -112,7 +112,12 @@ def test_the_configuration_is_obeyed_and_shown(recsys_eval, logs, write, tmp_pat
     assert report.effective_config == {
         "mode": "offline",
         "slice_keys": ["surface"],
-        "attribution": {"tolerance": "60s", "windows": {"click": "5s", "conversion": None}, "min_match_rate": 0.95},
+        "attribution": {
+            "tolerance": "60s",
+            "windows": {"click": "5s", "conversion": None},
+            "min_match_rate": 0.95,
+            "max_lost_rate": 0.01,
+        },
         "offline": {"metrics": ["mrr@3", "ndcg@2"]},
     }
     assert recsys_eval("run", *logs, "--config", write("empty.yaml")).status == 0

@@ -8,9 +8,10 @@ rank; what was unusual in it (ranks that do not count 1…n, repeated items) is 
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -40,6 +41,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 """The typed columns of each log beside ``context``. Fields that no relation reads are left in the file; assignments are
 staged whole."""
 ANONYMOUS = "anonymous"
+ALIAS_BATCH = 20_000
 
 _EXPOSURES = """
 CREATE OR REPLACE TABLE staged_exposures AS
@@ -139,11 +141,20 @@ def stage(
     assignments: Accepted | None,
     slice_keys: Sequence[str],
     policy: Policy,
+    aliases: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Make the staged tables and the policy's one row, anew where they are there already."""
+    """Make the staged tables and the policy's one row, anew where they are there already.
+
+    A ``user_id`` that is a key of ``aliases`` is staged as its value; assignments are staged without one.
+    """
     slices = slice_columns(slice_keys)
-    connection.execute(_EXPOSURES.format(source=_source("exposures", exposures, slice_keys), slices=slices))
-    connection.execute(_OUTCOMES.format(source=_source("outcomes", outcomes, slice_keys), slices=slices))
+    _stage_aliases(connection, aliases)
+    exposures_source, outcomes_source = (
+        _source("exposures", exposures, slice_keys),
+        _source("outcomes", outcomes, slice_keys),
+    )
+    connection.execute(_EXPOSURES.format(source=_named(exposures_source, aliases), slices=slices))
+    connection.execute(_OUTCOMES.format(source=_named(outcomes_source, aliases), slices=slices))
     if assignments is None:
         nothing = ", ".join(f"NULL::VARCHAR AS slice_{n}" for n in range(1, MAX_SLICE_KEYS + 1))
         connection.execute(
@@ -154,6 +165,28 @@ def stage(
         slices = slice_columns(slice_keys, own)
         connection.execute(_ASSIGNMENTS.format(source=_source("assignments", assignments, slice_keys), slices=slices))
     _stage_policy(connection, policy)
+
+
+def _stage_aliases(connection: Any, aliases: Mapping[str, str]) -> None:
+    if not aliases:
+        return
+    connection.execute("CREATE OR REPLACE TABLE aliases (previous VARCHAR, present VARCHAR)")
+    rows = list(aliases.items())
+    for start in range(0, len(rows), ALIAS_BATCH):
+        previous, present = zip(*rows[start : start + ALIAS_BATCH], strict=True)
+        connection.execute(
+            "INSERT INTO aliases SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])", [list(previous), list(present)]
+        )
+
+
+def _named(source: str, aliases: Mapping[str, str]) -> str:
+    """The rows of a log, each user under the present pseudonym."""
+    if not aliases:
+        return source
+    return (
+        f"SELECT log.* REPLACE (coalesce(aliases.present, log.user_id) AS user_id) FROM ({source}) AS log "
+        "LEFT JOIN aliases ON log.user_id = aliases.previous"
+    )
 
 
 def _stage_policy(connection: Any, policy: Policy) -> None:

@@ -26,12 +26,15 @@ def join(
     click_window: Annotated[str | None, typer.Option(help="How late a click may be, such as 1h [no limit].")] = None,
     conversion_window: Annotated[str | None, typer.Option(help="The same for conversions, such as 7d.")] = None,
     min_match_rate: Annotated[float, typer.Option(min=0, max=1, help="Under it the exit status is 2.")] = 0.95,
+    max_lost_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of records known to be lost beyond which it is 2 too.")
+    ] = 0.01,
     output: Annotated[Path | None, typer.Option(help="Write each outcome with its fate to this Parquet file.")] = None,
     format: options.OutputFormat = options.Format.TEXT,
 ) -> int:
     """Join outcomes to exposures by request_id: eight fates, and the valid, match, attribution and join rates.
 
-    Exits 2 when there is nothing to join or the match rate is under its minimum.
+    Exits 2 when there is nothing to join, the match rate is under its minimum, or too much is known to be lost.
 
     **Examples**
 
@@ -53,6 +56,7 @@ def join(
             kind: None if text is None else duration(text, where=f"--{kind}-window") for kind, text in windows.items()
         },
         min_match_rate=min_match_rate,
+        max_lost_rate=max_lost_rate,
     )
     named = sources.from_options(exposures, outcomes, assignments, dataset)
     with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, console.progress("checking") as on_progress:

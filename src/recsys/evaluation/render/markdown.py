@@ -8,6 +8,7 @@ from recsys.contracts.report import Report
 from recsys.evaluation.render import words
 
 MAX_SLICE_VALUES = 20
+GAPS_TOLD = "Known to be in no log:"
 
 
 def render(report: Report) -> str:
@@ -63,10 +64,12 @@ def _integrity(report: Report) -> str:
         for name, meaning in words.FATE_WORDS.items()
         if getattr(quality.fates, name) or name == "attributed"
     ]
+    gaps = "\n".join(f"- {_cell(gap)}" for gap in words.gaps(quality))
     return "\n\n".join(
         (
             "## Can the logs be believed?",
             told,
+            *([f"{GAPS_TOLD}\n\n{gaps}"] if gaps else []),
             _table(["rate", "value", "of", "meaning"], "lrrl", rows),
             _table(["fate of the outcome", "rows", "meaning"], "lrl", fates),
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recsys.contracts.report import Estimate, Fates, MetricResult, Rate, Report
-from recsys.evaluation.quality_text import FATE_WORDS, percent, printable, slice_value
+from recsys.evaluation.quality_text import FATE_WORDS, gaps, percent, printable, slice_value
 
 __all__ = [
     "FATE_WORDS",
     "METRIC_WORDS",
     "funnel",
+    "gaps",
     "headline_results",
     "interval",
     "number",
