@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import psutil
 
-NAMES = ("validate", "offline_run", "recommend")
+NAMES = ("validate", "offline_run", "recommend", "exposure_log")
 
 
 def machine() -> str:

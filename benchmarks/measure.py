@@ -109,6 +109,11 @@ def at_most(what: str, value: float, limit: float, text: str = "{:.2f}") -> Row:
     return Row(what, text.format(value), f"≤ {limit:g}", value <= limit)
 
 
+def at_least(what: str, value: float, limit: float, text: str = "{:.2f}") -> Row:
+    """A figure that must not be less than ``limit``."""
+    return Row(what, text.format(value), f"≥ {limit:g}", value >= limit)
+
+
 def seconds(what: str, run: Run) -> Row:
     """A figure without a target: how long a side took, its CPU time and its peak memory."""
     return Row(what, f"{run.seconds:.2f} s, CPU {run.cpu:.2f} s, peak {run.peak / MIB:.0f} MiB")

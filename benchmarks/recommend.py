@@ -52,20 +52,20 @@ def run(quick: bool) -> None:
     folder.chmod(0o755)  # run by root, PostgreSQL drops to another user, who must be able to enter
     try:
         store = shop.open_shop(7, items=ITEMS, shoppers=SHOPPERS)
-        bodies = _bodies(store, folder / "bodies.jsonl", requests)
+        bodies = make_bodies(store, folder / "bodies.jsonl", requests)
         settings = {
             "RECSYS_DATA_DIR": str(folder), "EXPOSURE_LOG_PATH": str(folder / "exposures.jsonl"),
             "EXPOSURE_LOG_FORMAT": "eval_v1", "EXPOSURE_HASH_SALT": "the benchmark's people do not exist either",
         }  # fmt: skip
-        key = _prepare(store, folder, settings, events)
-        with _service(folder, settings) as service, _bare() as bare:
-            _send(service, bodies, key)  # what a worker keeps of the past is known by then, as on any but a first day
-            _send(bare, bodies, key)
+        key = prepare(store, folder, settings, events)
+        with service(folder, settings) as served, _bare() as bare:
+            send(served, bodies, key)  # what a worker keeps of the past is known by then, as on any but a first day
+            send(bare, bodies, key)
             rounds = [
-                [_send(side, bodies, key, rate) for rate in (RATE, 0) for side in (service, bare)]
+                [send(side, bodies, key, rate) for rate in (RATE, 0) for side in (served, bare)]
                 for _ in range(repetitions)
             ]
-            resident = service[1].memory_info().rss
+            resident = served[1].memory_info().rss
         logged = sum(1 for _ in (folder / "exposures.jsonl").open("rb"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -106,7 +106,7 @@ def _row(what: str, found: Measured) -> Row:
     )
 
 
-def _bodies(store: shop.Shop, path: Path, requests: int) -> Path:
+def make_bodies(store: shop.Shop, path: Path, requests: int) -> Path:
     """Page views of many shoppers, three in ten of them on an item's page."""
     lines = []
     for visit in shoppers.plan(store, requests):
@@ -123,7 +123,7 @@ def _bodies(store: shop.Shop, path: Path, requests: int) -> Path:
     return path
 
 
-def _prepare(store: shop.Shop, folder: Path, settings: dict[str, str], events: int) -> str:
+def prepare(store: shop.Shop, folder: Path, settings: dict[str, str], events: int) -> str:
     """A tenant with its catalogue and history; returns its API key."""
     env = programs.environment(settings)
     items, history = folder / "items.jsonl", folder / "events.jsonl"
@@ -138,7 +138,7 @@ def _prepare(store: shop.Shop, folder: Path, settings: dict[str, str], events: i
 
 
 @contextmanager
-def _service(folder: Path, settings: dict[str, str]) -> Iterator[tuple[int, psutil.Process]]:
+def service(folder: Path, settings: dict[str, str]) -> Iterator[tuple[int, psutil.Process]]:
     """The service's port and its one worker."""
     port = programs.free_port()
     env = programs.environment({**settings, "API_ADDR": f"127.0.0.1:{port}"})
@@ -171,13 +171,15 @@ def _bare() -> Iterator[tuple[int, psutil.Process]]:
         process.wait()
 
 
-def _send(side: tuple[int, psutil.Process], bodies: Path, key: str, rate: int = 0) -> Measured:
+def send(
+    side: tuple[int, psutil.Process], bodies: Path, key: str, rate: int = 0, connections: int = CONNECTIONS
+) -> Measured:
     """All the bodies to one side, at ``rate`` requests a second, 0: as fast as it answers."""
     port, worker = side
     before = worker.cpu_times()
     told_in = bodies.with_suffix(".told.json")
     subprocess.run(
-        [sys.executable, "-m", "benchmarks.client", str(port), str(CONNECTIONS), str(rate), str(bodies), str(told_in)],
+        [sys.executable, "-m", "benchmarks.client", str(port), str(connections), str(rate), str(bodies), str(told_in)],
         env={**os.environ, "BENCH_API_KEY": key}, check=True,
     )  # fmt: skip
     after = worker.cpu_times()

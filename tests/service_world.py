@@ -86,13 +86,13 @@ def public_folder() -> Path:
 
 
 class Server:
-    """``recsys-service serve`` on a free port, until ``stop``."""
+    """``recsys-service serve`` on a free port, until ``stop``. ``within``: a command that runs it, such as unshare."""
 
-    def __init__(self, env: dict[str, str], workers: int = 1) -> None:
+    def __init__(self, env: dict[str, str], workers: int = 1, within: tuple[str, ...] = ()) -> None:
         self.env = environment(**{"API_ADDR": "127.0.0.1:0"} | env)
         self.words: list[str] = []
         self.process = subprocess.Popen(
-            [*PROGRAM, "serve", "--workers", str(workers)], env=self.env, stderr=subprocess.PIPE, text=True
+            [*within, *PROGRAM, "serve", "--workers", str(workers)], env=self.env, stderr=subprocess.PIPE, text=True
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

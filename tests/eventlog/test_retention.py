@@ -3,13 +3,14 @@
 from datetime import date
 
 from recsys.eventlog import retention
+from recsys.eventlog.segment import SegmentName
 
 TODAY = date(2026, 2, 5)
 
 
 def test_names():
     """A segment names its log, its UTC day and its writer."""
-    assert retention.segment_name("exposure", TODAY, "w1-7") == "exposure-2026-02-05.w1-7.jsonl"
+    assert str(SegmentName("exposure", TODAY, "w1-7")) == "exposure-2026-02-05.w1-7.jsonl"
 
 
 def test_only_old_files_of_the_same_log_expire(tmp_path):

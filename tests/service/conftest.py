@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import broken_service
 from recsys.service.store import embedded
 from service_world import CONFIG, SALT, Server, cli, environment, public_folder, write_shop
 
@@ -71,7 +72,16 @@ def fill(env: dict[str, str], folder: Path, tenant: str, items=None, events=None
 class World:
     """A service with two tenants: demo, with a configuration, and other, with three items of its own."""
 
-    def __init__(self, database: str, folder: Path, workers: int, **settings: str) -> None:
+    def __init__(
+        self,
+        database: str,
+        folder: Path,
+        workers: int,
+        *,
+        broken: str | None = None,
+        within: tuple[str, ...] = (),
+        **settings: str,
+    ) -> None:
         self.folder = folder
         self.logs = folder / "logs"
         self.env = environment(DATABASE_URL=database, EXPOSURE_HASH_SALT=SALT, RECSYS_DATA_DIR=str(folder / "data"))
@@ -82,7 +92,9 @@ class World:
         (folder / "config.json").write_text(json.dumps(CONFIG))
         assert cli("config", "set", "demo", folder / "config.json", env=self.env).status == 0
         logs = {f"{log}_LOG_PATH": f"{self.logs}/" for log in ("EXPOSURE", "OUTCOME", "ASSIGNMENT")}
-        self.server = Server(self.env | logs | {"RECSYS_SNAPSHOT_REFRESH": "0.2"} | settings, workers)
+        if broken is not None:
+            settings["PYTHONPATH"] = broken_service.python_path(broken)
+        self.server = Server(self.env | logs | {"RECSYS_SNAPSHOT_REFRESH": "0.2"} | settings, workers, within)
 
     def post(self, path: str, body=None, *, key: str | None = None, headers=None, **more):
         """POST as tenant demo, unless another ``key`` is given ("" for none)."""
@@ -122,7 +134,7 @@ def make_world(make_database, tmp_path_factory):
     """A function that starts another service with settings of its own; they are stopped at the end."""
     made = []
 
-    def make(workers: int = 1, **settings: str) -> World:
+    def make(workers: int = 1, **settings) -> World:
         made.append(World(make_database(), tmp_path_factory.mktemp("world"), workers, **settings))
         return made[-1]
 

@@ -1,7 +1,9 @@
 """When something breaks: lists go on, and whatever is missing is told, in the answer, in health and in the log."""
 
 import asyncio
+import errno
 import json
+import os
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 
 from ranking_worlds import tenant_data
 from recsys.contracts import config as configs
-from recsys.errors import StorageError
+from recsys.eventlog import index as indexes
 from recsys.eventlog.writer import LogSettings, LogWriter
 from recsys.service import tenants
 from recsys.service.http import server
@@ -43,7 +45,7 @@ class Broken:
         raise ZeroDivisionError("the cause, with /secret/path")
 
 
-def handlers(folder, *, broken=False, assignment=None) -> Handlers:
+def handlers(folder, *, broken=False, exposure=None, assignment=None) -> Handlers:
     """The handlers of one tenant, without a database."""
     data = tenant_data(ITEMS, [(user, item, ts * 1_000_000) for user, item, ts in EVENTS])
     tenant = Tenant.of(build(replace(data, config=configs.parse(json.dumps(CONFIG).encode()))))
@@ -51,7 +53,7 @@ def handlers(folder, *, broken=False, assignment=None) -> Handlers:
         tenant = replace(tenant, snapshot=Broken(tenant.snapshot))  # type: ignore[arg-type]
     registry = tenants.Registry()
     registry.world = World({"0" * 64: Identity("t", "viewer")}, {"t": tenant}, frozenset({"t", "loading"}))
-    exposure = LogWriter(LogSettings(path=f"{folder}/exposures.jsonl"), log="exposure", writer="w")
+    exposure = exposure or LogWriter(LogSettings(path=f"{folder}/exposures.jsonl"), log="exposure", writer="w")
     assignment = assignment or LogWriter(LogSettings(path=f"{folder}/assignments.jsonl"), log="assignment", writer="w")
     logs = Logs(exposure=exposure, outcome=None, assignment=assignment)
     return Handlers(
@@ -99,26 +101,60 @@ def test_an_internal_error_is_an_error_exposure(tmp_path, caplog, path):
         assert row["segment"] == "new"
 
 
+class Full:
+    """The functions of ``os``, on a disk that is full."""
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def write(self, fd, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def full_log(folder, log="assignment", on_error="serve") -> LogWriter:
+    """A writer to a full disk."""
+    settings = LogSettings(path=f"{folder}/{log}s.jsonl", on_error=on_error)
+    return LogWriter(settings, log=log, writer="w", files=Full())
+
+
 def test_an_assignment_that_is_not_written_does_not_hide_the_exposure(tmp_path):
     """The exposure is in the log, so the answer says so; the missing line is told by name."""
 
-    class Full:
-        durable = False
-
-        def open(self):
-            pass
-
-        close = open
-
-        async def append_durable(self, line):
-            raise StorageError("the assignment log cannot be written")
-
-    answer = ask(handlers(tmp_path, assignment=Full()))
+    answer = ask(handlers(tmp_path, assignment=full_log(tmp_path)))
     assert answer.status_code == 200
     assert one(log_lines(tmp_path / "exposures.jsonl"), "asked")["experiment"]["variant"] == "B"
     assert answer.json()["meta"]["exposure"]["logged"] is True
     (warning,) = answer.json()["warnings"]
     assert "the assignment log cannot be written" in warning["detail"]
+
+
+def test_a_full_disk_flags_or_refuses_as_asked(tmp_path):
+    """ON_ERROR=serve: 200, flagged; fail: 503 and no list; both count in the gap, each as what it was."""
+    for on_error, kind in (("serve", "lost"), ("fail", "refused")):
+        folder = tmp_path / on_error
+        made = handlers(folder, exposure=full_log(folder, "exposure", on_error))
+        answer = ask(made)
+        if on_error == "serve":
+            assert answer.status_code == 200
+            assert answer.json()["meta"]["exposure"] == {"logged": False, "durable": False}
+            assert [warning["code"] for warning in answer.json()["warnings"]] == ["EXPOSURE_NOT_LOGGED"]
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (503, "RECSYS_EXPOSURE_NOT_LOGGED")
+            assert answer.headers["retry-after"] == "5"
+            assert "items" not in answer.json()
+        (index,) = folder.glob("exposures.jsonl.*.index")
+        (gap,) = indexes.read(index).of(indexes.Gap)
+        assert {"lost": gap.lost, "refused": gap.refused} == {"lost": 0, "refused": 0} | {kind: 1}
+        assert "No space" in gap.reason
+        assert (folder / "exposures.jsonl").read_bytes() == b""
+
+
+def test_a_refused_assignment_leaves_the_exposure_of_a_failed_request(tmp_path):
+    """With ASSIGNMENT_LOG_ON_ERROR=fail nobody sees the list, so the log does not say that anybody did."""
+    answer = ask(handlers(tmp_path, assignment=full_log(tmp_path, on_error="fail")))
+    assert (answer.status_code, answer.json()["code"]) == (503, "RECSYS_EXPOSURE_NOT_LOGGED")
+    row = one(log_lines(tmp_path / "exposures.jsonl"), "asked")
+    assert (row["items"], row["error"]) == ([], True)
 
 
 def test_a_tenant_that_is_not_loaded_yet(tmp_path):

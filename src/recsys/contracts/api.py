@@ -262,10 +262,11 @@ class Problem(_Answer, frozen=True, kw_only=True):
 PROBLEMS = {
     "RECSYS_AUTH_INVALID": "401: the API key is unknown or revoked, or there are two. Send one key of the tenant.",
     "RECSYS_AUTH_REQUIRED": "401: no credential came. Send `X-API-Key`.",
+    "RECSYS_EXPOSURE_NOT_LOGGED": "503: the exposure could not be logged, so no list is shown. Try again later.",
     "RECSYS_FORBIDDEN": "403: the key may not do this; a browser key may only write outcomes.",
     "RECSYS_INTERNAL": "500, or 503 where it may pass: the service failed; its log says why, under the `request_id`.",
     "RECSYS_INVALID_REQUEST": "400, 404, 405, 413, 415: it cannot be read: its JSON, fields, path, method or size.",
-    "RECSYS_OVERLOADED": "503: the tenant is being loaded. Try again after `Retry-After`.",
+    "RECSYS_OVERLOADED": "503: the tenant is being loaded, or a log waits for its disk. Try after `Retry-After`.",
     "RECSYS_RATE_LIMITED": "429: kept for rate limits; this version has none.",
     "RECSYS_TENANT_NOT_FOUND": "404: there is no such tenant.",
     "RECSYS_TENANT_SCOPE_MISMATCH": "403: `X-Org-Id` names another tenant than the credential.",
@@ -294,11 +295,12 @@ class TenantHealth(_Answer, frozen=True, kw_only=True):
 
 
 class LogHealth(_Answer, frozen=True, kw_only=True):
-    """One log of the process that answered."""
+    """One log of the process that answered. ``waiting``: lines that wait for the disk."""
 
     log: str
     enabled: bool
     writable: bool
+    waiting: int
 
 
 class DetailedHealth(_Answer, frozen=True, kw_only=True):

@@ -1,31 +1,61 @@
-"""Names of the files in a log folder, and which of them are old enough to go."""
+"""Which segments of a log folder are old enough to go: closed ones only, whole days before today."""
 
 from __future__ import annotations
 
-import re
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
-
-def segment_name(log: str, day: date, writer: str) -> str:
-    """The file of one writer and one UTC day: ``exposure-2026-02-05.<writer>.jsonl``."""
-    return f"{log}-{day.isoformat()}.{writer}.jsonl"
+from recsys.eventlog import segment
 
 
 def expired(folder: Path, log: str, *, today: date, keep_days: int) -> list[Path]:
-    """The files of this log, and of no other, whose day is more than ``keep_days`` before ``today``."""
-    pattern = re.compile(rf"{re.escape(log)}-(\d{{4}}-\d{{2}}-\d{{2}})\.[A-Za-z0-9_-]+\.jsonl(\.torn)?")
+    """The files of this log, and of no other, whose day is more than ``keep_days`` before ``today``: segments, and what
+    stands beside them."""
     oldest_kept = today - timedelta(days=keep_days)
-    old = []
+    found = []
     for path in sorted(folder.iterdir()):
-        found = pattern.fullmatch(path.name)
-        if found and path.is_file() and _day(found[1]) < oldest_kept:
-            old.append(path)
-    return old
+        name = segment.parse(path.name)
+        if name is not None and name.log == log and name.day < oldest_kept and path.is_file():
+            found.append(path)
+    return found
 
 
-def _day(text: str) -> date:
+def prune(folder: Path, log: str, *, today: date, keep_days: int, files: Any = os) -> list[Path]:
+    """Remove what is expired and closed; returns what was removed. Of a segment, the index goes last: until then it tells
+    what was there. OSError where something cannot be removed."""
+    old = expired(folder, log, today=today, keep_days=keep_days)
+    removed = []
+    for path in sorted(old, key=lambda each: (segment.plain_name(each), each.name.endswith(segment.INDEX))):
+        plain = path.with_name(segment.plain_name(path))
+        with closed(plain) as is_closed:
+            if is_closed:
+                with contextlib.suppress(FileNotFoundError):
+                    files.unlink(path)
+                    removed.append(path)
+    return removed
+
+
+@contextmanager
+def closed(path: Path) -> Iterator[bool]:
+    """Whether no writer holds the segment; while that is so, it is held here. A segment that is gone, or packed, is
+    nobody's."""
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return date.max  # not a day, so not a name of ours: it stays
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield True
+        return
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(fd)

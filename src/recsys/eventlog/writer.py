@@ -1,50 +1,68 @@
 """Appending lines to a log: a line is whole, or it is not there, and it is written before anyone is told so.
 
-A log is a file that several processes share (every append under one ``flock``), or a folder in which each process has
-a file of its own for each UTC day. ``append`` returns when the line is in the file; with ``fsync`` the caller awaits
-``append_durable``: one thread takes all waiting lines, writes them at once, flushes once, and tells all waiters.
+A log is a file that several processes share (``shared``), or a folder in which each process has segments of its own
+(``folder``). ``append`` returns when the lines are in the file; with ``fsync`` they are on the disk by then, many
+requests' lines with one flush (``commit``). A write that fails is cut back at once. A flush that fails is never tried
+again: its file is left, and its lines go to a fresh one, or whoever waits for them is told. What is in no log is
+counted, and recorded as a gap in the index as soon as there is room for it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import fcntl
 import os
-import queue
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from datetime import UTC, date, datetime
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from recsys.errors import ConfigError, StorageError
-from recsys.eventlog import retention
+from recsys.eventlog import places
+from recsys.eventlog.commit import Committer
+from recsys.eventlog.folder import FolderLog
+from recsys.eventlog.index import Alias, Gap
+from recsys.eventlog.observer import Observer
+from recsys.eventlog.shared import SharedLog
 
-LOOK_FOR_RENAME_S = 1.0
-TAIL_CHUNK = 64 * 1024
+SEGMENT_BYTES = 1 << 30
+MAX_WAITING = 1_000
+MAX_WAITING_BYTES = 64 << 20
+OnError = Literal["serve", "fail"]
+Compression = Literal["none", "zstd"]
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
-    """Where a log goes. ``path`` is a folder when it exists as one or ends in ``/``, else a file."""
+    """Where a log goes, and what holds of it.
+
+    ``path`` is a folder when it exists as one or ends in ``/``, else a file. ``on_error``: whether requests whose record
+    cannot be written are served all the same; it decides what a gap counts. ``max_waiting``: lines that may wait for
+    the disk before the log says that it is busy. ``compression`` and ``archive_url`` are for closed segments of a folder,
+    see ``upkeep``.
+    """
 
     path: str
     fsync: bool = False
     retention_days: int | None = None
+    on_error: OnError = "serve"
+    max_waiting: int = MAX_WAITING
+    segment_bytes: int = SEGMENT_BYTES
+    compression: Compression = "none"
+    archive_url: str | None = None
 
     @property
     def is_folder(self) -> bool:
-        """Whether the log is a folder of daily files."""
+        """Whether the log is a folder of daily segments."""
         return self.path.endswith("/") or Path(self.path).is_dir()
 
 
 def check_writable(settings: LogSettings, *, log: str) -> None:
     """Open the log for appending and close it again; StorageError names what is in the way. No line is written, but
-    folders and an empty file are made where there are none."""
+    folders and an empty file are made where there are none. A full disk passes: it may have room again."""
     path = Path(settings.path)
     try:
         if settings.is_folder:
@@ -52,24 +70,33 @@ def check_writable(settings: LogSettings, *, log: str) -> None:
             with tempfile.TemporaryFile(dir=path):
                 return
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, places.MODE))
     except OSError as error:
-        hint = f"Check space and permissions, or {log.upper()}_LOG_PATH."
-        raise StorageError(
-            f"the {log} log cannot be written", where=str(path), found=error.strerror or str(error), hint=hint
-        ) from None
+        if error.errno not in places.FULL:
+            raise _failure(error, log, path) from None
+
+
+def writer_name(clock: Callable[[], float] = time.time) -> str:
+    """A name for the writers of this process, which no other process on this machine has or had."""
+    return f"w{os.getpid()}-{int(clock() * 1_000_000):x}"
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _failure(error: OSError, log: str, path: Path) -> StorageError:
+    hint = f"Check space and permissions, or {log.upper()}_LOG_PATH."
+    found = error.strerror or str(error)
+    return StorageError(f"the {log} log cannot be written", where=str(path), found=found, hint=hint)
+
+
 class LogWriter:
     """The appending end of one log in one process.
 
-    ``log`` is the kind ("exposure", "outcome", "assignment") and begins the names of a folder's files; ``writer`` tells
-    this process's files from those of others. ``files`` offers the functions of ``os`` that are used here, so that a
-    test can make them fail.
+    ``log`` is the kind ("exposure", "outcome", "assignment") and begins the names of a folder's segments; ``writer``
+    tells this process's files from those of others. ``files`` offers the functions of ``os`` that change files, so
+    that a test can make them fail.
     """
 
     def __init__(
@@ -80,235 +107,180 @@ class LogWriter:
         writer: str,
         clock: Callable[[], datetime] = _utc_now,
         files: Any = os,
+        observer: Observer | None = None,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._log = log
-        self._writer = writer
         self._clock = clock
-        self._files = files
-        self._folder = settings.is_folder
-        self._lock = threading.Lock()
-        self._fd: int | None = None
+        self._observer = observer or Observer()
+        shared = {"clock": clock, "files": files, "durable": settings.fsync, "observer": self._observer}
+        self._place: FolderLog | SharedLog
+        if settings.is_folder:
+            self._place = FolderLog(
+                Path(settings.path), log, writer, segment_bytes=settings.segment_bytes, **shared
+            )  # fmt: skip
+        else:
+            self._place = SharedLog(Path(settings.path), log, writer, **shared)
+        self._gap: Gap | None = None
+        self._aliases: deque[Alias] = deque()
         self._failed = False
-        self._path = Path(settings.path)
-        self._day: date | None = None
-        self._looked = 0.0
-        self._committer: _Committer | None = None
+        self._turn = threading.Lock()  # not held across a flush: with a committer, its thread alone writes
+        self._committer: Committer | None = None
 
     @property
     def durable(self) -> bool:
         """Whether lines are flushed to the disk before they are acknowledged."""
-        return self._settings.fsync
+        return self.settings.fsync
 
     @property
     def path(self) -> Path:
         """The file that lines go to now."""
-        return self._path
+        return self._place.path
+
+    @property
+    def opened(self) -> datetime | None:
+        """When that file was opened; None where there is none yet."""
+        return self._place.opened
 
     @property
     def writable(self) -> bool:
-        """Whether the last line could be written; true before the first one."""
-        return self._fd is not None and not self._failed
+        """Whether the last lines could be written; true before the first."""
+        return not self._failed
+
+    @property
+    def waiting(self) -> int:
+        """Lines that wait for the disk."""
+        return 0 if self._committer is None else self._committer.lines
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another line may wait for the disk."""
+        committer = self._committer
+        return committer is None or (
+            committer.lines < self.settings.max_waiting and committer.bytes < MAX_WAITING_BYTES
+        )
 
     def open(self) -> None:
-        """Open the file, cut a torn tail, remove files past their days. StorageError names what is in the way."""
-        if self._settings.retention_days is not None and not self._folder:
+        """Open the log, and cut a torn tail. StorageError names what is in the way; damage and a full disk are not."""
+        if self.settings.retention_days is not None and not self.settings.is_folder:
             raise ConfigError(
                 "retention needs a folder",
                 where=f"{self._log.upper()}_LOG_RETENTION_DAYS",
-                found=f"the log is the file {self._settings.path}",
+                found=f"the log is the file {self.settings.path}",
                 hint="End the path with / for daily files, or leave the retention to logrotate.",
             )
-        with self._lock:
-            self._reopen()
-        if self._settings.fsync:
-            self._committer = _Committer(self._append_all)
+        try:
+            self._place.open()
+        except OSError as error:
+            if error.errno not in places.FULL:
+                raise _failure(error, self._log, self.path) from error
+            self._failed = True  # the next line tries again
+        if self.settings.fsync:
+            self._committer = Committer(self._commit)
 
-    def append(self, line: bytes) -> None:
-        """Write one line (without its newline); returns when it is in the file. StorageError where it is not."""
-        self._append_all([line])
-
-    async def append_durable(self, line: bytes) -> None:
-        """Write one line; returns when it is on the disk (with ``fsync``), else when it is in the file."""
-        if self._committer is None:
-            self.append(line)
+    def append(self, *lines: bytes) -> None:
+        """Write lines (without their newlines), all or none; returns when they are in the file, and with ``fsync`` on
+        the disk. StorageError where they are not, RuntimeError where the log was closed meanwhile."""
+        if not lines:
+            return
+        if self._committer is not None:
+            self._committer.submit_and_wait(list(lines))
         else:
-            await self._committer.submit(line)
+            with self._turn:
+                self._commit(lines)
+
+    async def append_durable(self, *lines: bytes) -> None:
+        """The same from an event loop, which goes on while the disk is waited for."""
+        if not lines:
+            return
+        if self._committer is not None:
+            await self._committer.submit(list(lines))
+        else:
+            with self._turn:
+                self._commit(lines)
+
+    def note_alias(self, alias: Alias) -> None:
+        """Put into the index, with the next lines, that a subject had another pseudonym before."""
+        self._aliases.append(alias)
+
+    def tick(self) -> None:
+        """To be called now and then: closes the segment of a day that is over, also when no line comes."""
+        self._later(self._place.tick)
 
     def close(self) -> None:
-        """Write what waits, then close the file. Closing twice is allowed."""
+        """Write what waits, then close the files. Closing twice is allowed."""
         if self._committer is not None:
             self._committer.close()
             self._committer = None
-        with self._lock:
-            self._drop()
+        with self._turn:
+            if self._gap is not None and self._place.opened is not None:
+                self._place.record(self._gap)
+                self._place.settle()
+                self._gap = None
+            self._place.close()
 
-    def _drop(self) -> None:
-        if self._fd is not None:
-            with contextlib.suppress(OSError):  # the number is free again in any case
-                self._files.close(self._fd)
-            self._fd = None
+    def _later(self, function: Callable[[], None]) -> None:
+        """Call a function in the thread that writes."""
+        if self._committer is not None:
+            self._committer.call(function)
+        else:
+            with self._turn:
+                function()
 
-    def _append_all(self, lines: list[bytes]) -> None:
+    def _commit(self, lines: Sequence[bytes]) -> None:
+        lines = list(lines)
         data = b"\n".join(lines) + b"\n"
-        with self._lock:
-            try:
-                self._follow()
-                self._write(data)
-                if self._settings.fsync and self._fd is not None:
-                    self._files.fdatasync(self._fd)
-            except StorageError:
-                self._failed = True
-                raise
-            except OSError as error:
-                self._failed = True
-                self._drop()  # the next line opens the log anew, which cuts what may be left of these
-                raise self._failure(error) from error
-            self._failed = False
-
-    def _follow(self) -> None:
-        """Go to the new day's file, or to the new file where another process renamed or removed ours."""
-        if self._fd is None or (self._folder and self._clock().date() != self._day):
-            self._reopen()
-        elif (now := time.monotonic()) - self._looked >= LOOK_FOR_RENAME_S:
-            self._looked = now
-            if not self._still_ours():
-                self._reopen()
-
-    def _still_ours(self) -> bool:
+        began = time.perf_counter()
         try:
-            there = self._path.stat()
-        except FileNotFoundError:
-            return False
-        ours = os.fstat(self._fd or 0)
-        return (there.st_ino, there.st_dev) == (ours.st_ino, ours.st_dev)
-
-    def _reopen(self) -> None:
-        self._drop()
-        try:
-            if self._folder:
-                self._enter_day()
-            else:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-            fd: int = self._files.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
-            self._fd = fd
-            self._cut_torn_tail(fd)
+            self._write(data)
+            if self.settings.fsync:
+                self._flush(data)
         except OSError as error:
-            self._drop()  # no line may follow a torn one
-            raise self._failure(error) from error
-
-    def _enter_day(self) -> None:
-        folder = Path(self._settings.path)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._day = self._clock().date()
-        self._path = folder / retention.segment_name(self._log, self._day, self._writer)
-        if self._settings.retention_days is not None:
-            keep = self._settings.retention_days
-            for old in retention.expired(folder, self._log, today=self._day, keep_days=keep):
-                old.unlink(missing_ok=True)
+            self._lost(len(lines), error)
+            raise _failure(error, self._log, self.path) from error
+        self._place.note(lines, len(data))
+        if self._aliases:  # others put some in meanwhile
+            self._place.record(*[self._aliases.popleft() for _ in range(len(self._aliases))])
+        self._failed = False
+        if self._gap is not None:
+            self._end_gap(self._gap)
+        self._observer.committed(len(lines), len(data), time.perf_counter() - began)
 
     def _write(self, data: bytes) -> None:
-        """One write of whole lines. A short one is cut back, so that nobody's next line glues to its rest."""
-        fd = self._fd
-        assert fd is not None, "only called after _follow"  # noqa: S101 - an invariant of this class, not input
-        if not self._folder:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+        self._place.write(data)
+
+    def _flush(self, data: bytes) -> None:
+        """Flush; where that fails, write the lines to a fresh file, once, if they could be cut off the old one."""
         try:
-            size = os.fstat(fd).st_size
-            try:
-                written = self._files.write(fd, data)
-            except OSError:
-                self._files.ftruncate(fd, size)
+            self._place.sync()
+            return
+        except OSError:
+            self._observer.flush_failed()
+            if not self._place.set_aside():
                 raise
-            if written != len(data):
-                self._files.ftruncate(fd, size)
-                raise OSError(f"only {written} of {len(data)} bytes could be written")
-        finally:
-            if not self._folder:
-                fcntl.flock(fd, fcntl.LOCK_UN)
-
-    def _cut_torn_tail(self, fd: int) -> None:
-        """Cut what follows the last newline and keep it beside the log: the rest of a write that a crash ended."""
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        self._place.write(data)
         try:
-            size = os.fstat(fd).st_size
-            whole = _end_of_last_line(fd, size)
-            if whole < size:
-                with self._path.with_name(self._path.name + ".torn").open("ab") as torn:
-                    torn.write(os.pread(fd, size - whole, whole) + b"\n")
-                self._files.ftruncate(fd, whole)
-        finally:
-            fcntl.flock(fd, fcntl.LOCK_UN)
+            self._place.sync()
+        except OSError:
+            self._observer.flush_failed()
+            self._place.set_aside()
+            raise
 
-    def _failure(self, error: OSError) -> StorageError:
-        hint = f"Check space and permissions, or {self._log.upper()}_LOG_PATH."
-        return StorageError(
-            f"the {self._log} log cannot be written", where=str(self._path), found=str(error), hint=hint
-        )
+    def _lost(self, count: int, error: OSError) -> None:
+        """Count lines that are in no log, in memory and, as far as that can be done without room, on the disk."""
+        self._failed = True
+        now = self._clock()
+        before = self._gap
+        kind = "refused" if self.settings.on_error == "fail" else "lost"
+        counts = {"lost": 0, "refused": 0} if before is None else {"lost": before.lost, "refused": before.refused}
+        counts[kind] += count
+        reason = (error.strerror or str(error)) if before is None else before.reason  # one gap has one beginning
+        self._gap = Gap(first=now if before is None else before.first, last=now, reason=reason, **counts)
+        self._place.pend(self._gap)
+        self._observer.failed(count)
 
-
-def _end_of_last_line(fd: int, size: int) -> int:
-    """The offset behind the last newline of the file; 0 where it has none."""
-    end = size
-    while end > 0:
-        start = max(0, end - TAIL_CHUNK)
-        newline = os.pread(fd, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        end = start
-    return 0
-
-
-class _Committer:
-    """Group commit: one thread writes and flushes everything that waits, then tells all waiters in one hand-over."""
-
-    def __init__(self, commit: Callable[[list[bytes]], None]) -> None:
-        self._commit = commit
-        self._waiting: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="log-commit", daemon=True)
-        self._thread.start()
-
-    async def submit(self, line: bytes) -> None:
-        """Wait until the line is committed; raises what the commit raised."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.put((line, done))
-        await done
-
-    def close(self) -> None:
-        """Commit what waits and end the thread."""
-        self._waiting.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        last = False
-        while not last:
-            entries = [self._waiting.get()]
-            while not self._waiting.empty():
-                entries.append(self._waiting.get())
-            last = None in entries
-            batch = [entry for entry in entries if entry is not None]
-            if batch:
-                self._commit_batch(batch)
-
-    def _commit_batch(self, batch: list[tuple[bytes, asyncio.Future[None]]]) -> None:
-        failure: Exception | None = None
-        try:
-            self._commit([line for line, _ in batch])
-        except Exception as error:
-            failure = error
-        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-        for _, done in batch:
-            by_loop.setdefault(done.get_loop(), []).append(done)
-        for loop, waiters in by_loop.items():
-            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_resolve, waiters, failure)
-
-
-def _resolve(waiters: list[asyncio.Future[None]], failure: Exception | None) -> None:
-    for done in waiters:
-        if done.done():
-            continue
-        if failure is None:
-            done.set_result(None)
-        else:
-            done.set_exception(failure)
+    def _end_gap(self, gap: Gap) -> None:
+        self._place.record(gap)
+        self._place.settle()
+        self._gap = None
+        self._observer.gap(gap.count)

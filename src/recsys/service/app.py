@@ -13,11 +13,12 @@ from typing import Any, cast
 
 from recsys.errors import ConfigError
 from recsys.eventlog import salt
-from recsys.eventlog.writer import LogWriter
+from recsys.eventlog.writer import LogWriter, writer_name
 from recsys.service import settings as settings_module
 from recsys.service.http import server
 from recsys.service.http.handlers import Handlers
 from recsys.service.logs import ExposureFormat, Logs
+from recsys.service.metrics import LogMetrics
 from recsys.service.outcomes import Collector
 from recsys.service.recommend import Assignments, Recommender
 from recsys.service.settings import Log, Settings
@@ -34,6 +35,7 @@ def create() -> Any:
         hint = "Start the service with `recsys-service serve`, which starts the embedded database."
         raise ConfigError("a worker needs a database", where="DATABASE_URL", found="nothing", hint=hint)
     secret = salt.load(settings.hash_salt, data_dir=settings.data_dir, production=settings.production)
+    previous = None if settings.previous_salt is None else settings.previous_salt.encode()
     logs = make_logs(settings)
     registry = Registry(half_life_days=settings.half_life_days, covis_window_days=settings.covis_window_days)
     assignments = Assignments(
@@ -43,8 +45,8 @@ def create() -> Any:
     )
     handlers = Handlers(
         registry=registry,
-        recommender=Recommender(logs, secret, assignments),
-        collector=Collector(logs, secret),
+        recommender=Recommender(logs, secret, assignments, previous_salt=previous),
+        collector=Collector(logs, secret, previous_salt=previous),
         logs=logs,
         dev_auth=settings.dev_auth,
         started=time.monotonic(),
@@ -55,14 +57,15 @@ def create() -> Any:
     async def living() -> AsyncIterator[None]:
         logs.open()
         await asyncio.to_thread(registry.refresh, reader.listing, reader.load)
-        poll = asyncio.create_task(_poll(registry, reader, settings.refresh_s))
+        tasks = [asyncio.create_task(_poll(registry, reader, settings.refresh_s)), asyncio.create_task(_tick(logs))]
         log.info("worker %d is ready", os.getpid())
         try:
             yield
         finally:
-            poll.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await poll
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             logs.close()
             reader.close()
 
@@ -73,17 +76,26 @@ def create() -> Any:
 
 def make_logs(settings: Settings) -> Logs:
     """The writers of this process; its id tells its files in a folder from those of other workers."""
+    metrics = {name: LogMetrics(name) for name in ("exposure", "outcome", "assignment")}
     return Logs(
-        exposure=_writer("exposure", settings.exposure),
-        outcome=_writer("outcome", settings.outcome),
-        assignment=_writer("assignment", settings.assignment),
+        exposure=_writer("exposure", settings.exposure, metrics),
+        outcome=_writer("outcome", settings.outcome, metrics),
+        assignment=_writer("assignment", settings.assignment, metrics),
         exposure_format=cast(ExposureFormat, settings.exposure_format),
+        metrics=metrics,
     )
 
 
-def _writer(name: str, described: Log) -> LogWriter | None:
+def _writer(name: str, described: Log, metrics: dict[str, LogMetrics]) -> LogWriter | None:
     found = described.writer_settings()
-    return None if found is None else LogWriter(found, log=name, writer=f"w{os.getpid()}")
+    return None if found is None else LogWriter(found, log=name, writer=writer_name(), observer=metrics[name])
+
+
+async def _tick(logs: Logs) -> None:
+    """Every second, for ever."""
+    while True:
+        logs.tick()
+        await asyncio.sleep(1)
 
 
 async def _poll(registry: Registry, reader: Reader, every_s: float) -> None:

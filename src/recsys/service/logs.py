@@ -21,9 +21,10 @@ from recsys.contracts.events import (
     ServiceItem,
     SubjectHashes,
 )
-from recsys.errors import StorageError
+from recsys.errors import RequestError, StorageError
 from recsys.eventlog.convert import to_exposure_v1
 from recsys.eventlog.writer import LogWriter
+from recsys.service.metrics import LogMetrics
 
 ExposureFormat = Literal["service_v1", "eval_v1"]
 
@@ -163,6 +164,9 @@ class Logs:
     assignment: LogWriter | None
     exposure_format: ExposureFormat = "service_v1"
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    metrics: dict[str, LogMetrics] = field(
+        default_factory=lambda: {name: LogMetrics(name) for name in ("exposure", "outcome", "assignment")}, repr=False
+    )
     _failed_at: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -182,6 +186,28 @@ class Logs:
             if writer is not None:
                 writer.close()
 
+    def require_room(self, *names: str) -> None:
+        """RequestError (503) where so many lines wait for the disk that no more may: memory is bounded, and whoever is
+        told to come again has been shown nothing."""
+        for name, writer in self.all:
+            if writer is not None and name in names and not writer.has_room:
+                self.metrics[name].shed()
+                told = f"the {name} log waits for its disk, and too many requests wait for the log"
+                raise RequestError(503, "RECSYS_OVERLOADED", told, retry_after=1)
+
+    def fails(self, name: str) -> bool:
+        """Whether a request is refused when its line cannot be written to this log."""
+        writer = dict(self.all)[name]
+        return writer is not None and writer.settings.on_error == "fail"
+
+    def tick(self) -> None:
+        """To be called every second: closes segments of days that are over, and takes the figures of the moment."""
+        now = self.clock()
+        for name, writer in self.all:
+            if writer is not None:
+                writer.tick()
+                self.metrics[name].look_at(writer, now)
+
     async def log_served(self, served: Served, listed: Listed) -> None:
         """Write the exposure. StorageError where it was not written."""
         if self.exposure is not None:
@@ -195,12 +221,12 @@ class Logs:
     async def log_outcomes(self, outcomes: list[Outcome]) -> None:
         """Write outcomes, all in one go. StorageError where they were not written."""
         if self.outcome is not None:
-            await self._append("outcome", self.outcome, b"\n".join(map(_encode, outcomes)))
+            await self._append("outcome", self.outcome, *map(_encode, outcomes))
 
-    async def _append(self, name: str, writer: LogWriter, line: bytes) -> None:
+    async def _append(self, name: str, writer: LogWriter, *lines: bytes) -> None:
         """Write, and tell the service's own log when writing begins to fail and when it works again."""
         try:
-            await writer.append_durable(line)
+            await writer.append_durable(*lines)
         except StorageError as error:
             if name not in self._failed_at:
                 log.error("%s", error)

@@ -16,6 +16,7 @@ from recsys.errors import RequestError, StorageError
 from recsys.eventlog.checks import checker
 from recsys.eventlog.faults import findings
 from recsys.eventlog.pseudonym import pseudonym
+from recsys.service.aliases import Aliases
 from recsys.service.logs import Logs
 
 REMEMBERED_S = 3_600.0
@@ -47,9 +48,12 @@ class Seen:
 class Collector:
     """Takes outcomes of one worker."""
 
-    def __init__(self, logs: Logs, salt: bytes, seen: Seen | None = None) -> None:
+    def __init__(
+        self, logs: Logs, salt: bytes, seen: Seen | None = None, *, previous_salt: bytes | None = None
+    ) -> None:
         self._logs = logs
         self._salt = salt
+        self._aliases = Aliases(logs.outcome, previous_salt)
         self._seen = seen or Seen()
         self._turn = asyncio.Lock()
         self._check = checker(SCHEMA)
@@ -107,7 +111,10 @@ class Collector:
         """As it is logged: the exposure's user_id, and the tenant in the context. A user_id that only repeats the
         request_id names nobody: the exposure of such a request carries it as it is."""
         user = outcome.user_id.strip()
-        hashed = user if user == outcome.request_id else pseudonym(self._salt, user)
+        hashed = user
+        if user != outcome.request_id:
+            hashed = pseudonym(self._salt, user)
+            self._aliases.note(user, hashed)
         context = {**(outcome.context or {}), "tenant_id": tenant_id}
         return msgspec.structs.replace(outcome, user_id=hashed, context=context)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,12 +20,13 @@ from recsys.contracts.api import (
 )
 from recsys.contracts.config import Experiment, Variant
 from recsys.contracts.config import Weights as ConfigWeights
-from recsys.errors import StorageError, nearest
+from recsys.errors import RequestError, StorageError, nearest
 from recsys.eventlog.pseudonym import pseudonym
 from recsys.ranking import engine
 from recsys.ranking.assignment import assign, in_traffic
 from recsys.ranking.engine import Query, Ranking
 from recsys.ranking.scoring import Weights
+from recsys.service.aliases import Aliases
 from recsys.service.asked import Asked, RawSubject, unusable
 from recsys.service.logs import Listed, Logs, Served, Subject
 from recsys.service.tenants import Tenant
@@ -51,12 +53,16 @@ class Chosen:
 
 
 class Recommender:
-    """Answers requests from a tenant's snapshot. ``salt`` is that of the pseudonyms."""
+    """Answers requests from a tenant's snapshot. ``salt`` is that of the pseudonyms, ``previous_salt`` the one before
+    it, where logs of both are to be joined."""
 
-    def __init__(self, logs: Logs, salt: bytes, assignments: Assignments) -> None:
+    def __init__(
+        self, logs: Logs, salt: bytes, assignments: Assignments, *, previous_salt: bytes | None = None
+    ) -> None:
         self._logs = logs
         self._salt = salt
         self._assignments = assignments
+        self._aliases = Aliases(logs.exposure, previous_salt)
 
     async def answer(self, asked: Asked, tenant: Tenant, request_id: str, started: float) -> RecommendResponse:
         """The list for ``asked``, logged. ``started``: ``time.perf_counter()`` at receipt."""
@@ -66,7 +72,8 @@ class Recommender:
         try:
             ranking = tenant.snapshot.rank(self._query(asked, tenant, chosen, served.subject))
         except Exception:  # the request was admitted: it counts, as an error, also in the figures of its variant
-            await self._log(served, Listed([], _ms(before, started), error=True))
+            with contextlib.suppress(RequestError):  # the answer is an error already
+                await self._log(served, Listed([], _ms(before, started), error=True))
             raise
         ranked = time.perf_counter()
         items = [(item.item_id, item.score) for item in ranking.items]
@@ -111,7 +118,11 @@ class Recommender:
         """What the logs know a subject by."""
 
         def of(identifier: str | None) -> str | None:
-            return None if identifier is None else pseudonym(self._salt, identifier)
+            if identifier is None:
+                return None
+            found = pseudonym(self._salt, identifier)
+            self._aliases.note(identifier, found)
+            return found
 
         return Subject(of(subject.user), of(subject.anonymous), of(subject.session))
 
@@ -160,22 +171,37 @@ class Recommender:
         )
 
     async def _log(self, served: Served, listed: Listed) -> tuple[ExposureState, Notice | None]:
-        """Write the exposure; where that fails the list is served all the same, and says so."""
+        """Write the assignment, then the exposure. Where that fails, the list is served all the same and says so, or
+        the request is refused (RequestError), as the log's ON_ERROR has it."""
         if self._logs.exposure is None:
             told = "the exposure log is not enabled: set EXPOSURE_LOG_PATH"
             return ExposureState(logged=False, durable=False), Notice(code="EXPOSURE_NOT_LOGGED", detail=told)
-        try:
-            await self._logs.log_served(served, listed)
-        except StorageError as error:
-            told = f"{error.problem}: this list will be missing from every report"
-            return ExposureState(logged=False, durable=False), Notice(code="EXPOSURE_NOT_LOGGED", detail=told)
-        state = ExposureState(logged=True, durable=self._logs.exposure.durable)
+        notice = None
         try:
             await self._logs.log_assignment(served)
         except StorageError as error:
-            told = f"{error.problem}: the exposure is logged, its assignment is not"
-            return state, Notice(code="EXPOSURE_NOT_LOGGED", detail=told)
-        return state, None
+            if self._logs.fails("assignment"):  # nobody sees the list: the exposure is that of a failed request
+                with contextlib.suppress(StorageError):
+                    await self._logs.log_served(served, Listed([], listed.latency_ms, error=True))
+                raise self._refused("assignment", error) from error
+            notice = self._flagged("assignment", f"{error.problem}: the exposure is logged, its assignment is not")
+        try:
+            await self._logs.log_served(served, listed)
+        except StorageError as error:
+            if self._logs.fails("exposure"):
+                raise self._refused("exposure", error) from error
+            told = f"{error.problem}: this list will be missing from every report"
+            return ExposureState(logged=False, durable=False), self._flagged("exposure", told)
+        return ExposureState(logged=True, durable=self._logs.exposure.durable), notice
+
+    def _flagged(self, log: str, told: str) -> Notice:
+        self._logs.metrics[log].flagged()
+        return Notice(code="EXPOSURE_NOT_LOGGED", detail=told)
+
+    def _refused(self, log: str, error: StorageError) -> RequestError:
+        self._logs.metrics[log].flagged()
+        told = f"{error.problem}, and {log.upper()}_LOG_ON_ERROR=fail serves no list that is not logged"
+        return RequestError(503, "RECSYS_EXPOSURE_NOT_LOGGED", told, retry_after=5)
 
 
 def _chosen(name: str, variant: str, variants: Mapping[str, Variant | None]) -> Chosen:

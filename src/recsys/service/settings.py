@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from recsys.contracts.config import MAX_K
 from recsys.errors import ConfigError, nearest
-from recsys.eventlog.writer import LogSettings
+from recsys.eventlog.writer import MAX_WAITING, SEGMENT_BYTES, Compression, LogSettings, OnError
 from recsys.service.variables import Variable, address, boolean, database_url, decimal, names, one_of, text, whole
 
 PRODUCTION = "production"
@@ -24,6 +25,7 @@ EXPOSURE_FORMATS = ("service_v1", "eval_v1")
 LATER_PREFIXES = ("AUDIT_LOG_", "CORS_", "JWT_", "RECSYS_ARTIFACT_", "RECSYS_BACKPRESSURE_", "TENANT_RATE_LIMIT_")
 OWN_PREFIXES = (*LATER_PREFIXES, "EXPOSURE_", "OUTCOME_LOG_", "ASSIGNMENT_LOG_", "RECSYS_", "EXPERIMENT_")
 RETENTION_DAYS = 30
+_LOG_PARTS = ("FSYNC", "RETENTION_DAYS", "ON_ERROR", "MAX_WAITING", "SEGMENT_BYTES", "COMPRESSION", "ARCHIVE_URL")
 FOREIGN = frozenset({"RECSYS_TEST_DATA", "RECSYS_TEST_REQUIRE", "RECSYS_TEST_CHROMIUM"})
 
 
@@ -33,14 +35,23 @@ class Log(Struct, frozen=True, kw_only=True):
     path: str | None
     fsync: bool
     retention_days: int | None
+    on_error: OnError
+    max_waiting: int
+    segment_bytes: int
+    compression: Compression
+    archive_url: str | None
 
     def writer_settings(self) -> LogSettings | None:
         """What the writer wants; None where the log is not enabled. A folder keeps 30 days unless told otherwise."""
         if self.path is None:
             return None
-        settings = LogSettings(path=self.path, fsync=self.fsync, retention_days=self.retention_days)
+        settings = LogSettings(
+            path=self.path, fsync=self.fsync, retention_days=self.retention_days, on_error=self.on_error,
+            max_waiting=self.max_waiting, segment_bytes=self.segment_bytes, compression=self.compression,
+            archive_url=self.archive_url,
+        )  # fmt: skip
         if settings.is_folder and self.retention_days is None:
-            return LogSettings(path=self.path, fsync=self.fsync, retention_days=RETENTION_DAYS)
+            return replace(settings, retention_days=RETENTION_DAYS)
         return settings
 
 
@@ -62,6 +73,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     outcome: Log
     assignment: Log
     hash_salt: str | None
+    previous_salt: str | None
     assignment_enabled: bool
     assignment_salt: str | None
     default_variants: tuple[str, ...]
@@ -87,6 +99,20 @@ def _log_rows(log: str) -> tuple[Variable, ...]:
         Variable(f"{upper}FSYNC", boolean, "false", "Flush each line to the disk before the reply.", "boolean"),
         Variable(f"{upper}RETENTION_DAYS", whole(1, 36_500), None,
                  f"Days that a folder keeps its files ({RETENTION_DAYS}); refused beside a file.", "days"),
+        *([] if log == "outcome" else [
+            Variable(f"{upper}ON_ERROR", one_of("serve", "fail"), "serve",
+                     f"When an {log} cannot be written: serve (200 with EXPOSURE_NOT_LOGGED) or fail (503).", "word"),
+        ]),
+        Variable(f"{upper}MAX_WAITING", whole(1, 1_000_000), str(MAX_WAITING),
+                 "With FSYNC, lines that may wait for the disk; beyond it requests are told to come again (503).",
+                 "lines"),
+        Variable(f"{upper}SEGMENT_BYTES", whole(1 << 16, 1 << 40), str(SEGMENT_BYTES),
+                 "In a folder, the size at which a writer begins another segment.", "bytes"),
+        Variable(f"{upper}COMPRESSION", one_of("none", "zstd"), "none",
+                 "In a folder, whether closed segments are compressed; refused beside a file.", "word"),
+        Variable(f"{upper}ARCHIVE_URL", text, None,
+                 "Where a folder's closed segments are moved: s3://, gs://, az:// or file://; refused beside a file.",
+                 "URL", secret=True),
     )  # fmt: skip
 
 
@@ -111,6 +137,9 @@ SETTINGS: tuple[Variable, ...] = (
              "service_v1 for audit, eval_v1 for evaluation.", "word"),
     Variable("EXPOSURE_HASH_SALT", text, None,
              "The secret of the pseudonyms; in production at least 32 bytes, elsewhere made once.", "secret",
+             secret=True),
+    Variable("EXPOSURE_HASH_SALT_PREVIOUS", text, None,
+             "The salt before this one, while logs of both are joined: the log notes who was who.", "secret",
              secret=True),
     *_log_rows("outcome"),
     *_log_rows("assignment"),
@@ -150,6 +179,7 @@ def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
         outcome=_log("OUTCOME", values),
         assignment=_log("ASSIGNMENT", values),
         hash_salt=values["EXPOSURE_HASH_SALT"],
+        previous_salt=values["EXPOSURE_HASH_SALT_PREVIOUS"],
         assignment_enabled=values["EXPERIMENT_ASSIGNMENT_ENABLED"],
         assignment_salt=values["EXPERIMENT_ASSIGNMENT_SALT"],
         default_variants=values["EXPERIMENT_DEFAULT_VARIANTS"],
@@ -185,7 +215,7 @@ def idle_names(settings: Settings, environment: Mapping[str, str]) -> list[str]:
             ("OUTCOME", settings.outcome),
             ("ASSIGNMENT", settings.assignment),
         )
-        for part in ("FORMAT", "FSYNC", "RETENTION_DAYS")
+        for part in ("FORMAT", *_LOG_PARTS)
         if found.path is None
     ]
     if not settings.assignment_enabled:
@@ -229,6 +259,11 @@ def _log(name: str, values: Mapping[str, Any]) -> Log:
         path=None if enabled is False else path,
         fsync=values[f"{name}_LOG_FSYNC"],
         retention_days=values[f"{name}_LOG_RETENTION_DAYS"],
+        on_error=values.get(f"{name}_LOG_ON_ERROR", "fail"),  # outcomes are refused, so that they are sent again
+        max_waiting=values[f"{name}_LOG_MAX_WAITING"],
+        segment_bytes=values[f"{name}_LOG_SEGMENT_BYTES"],
+        compression=values[f"{name}_LOG_COMPRESSION"],
+        archive_url=values[f"{name}_LOG_ARCHIVE_URL"],
     )
 
 
@@ -241,7 +276,11 @@ def _check(settings: Settings) -> None:
     ):
         if log.path is not None and log.retention_days is not None:
             _check_retention(name, log)
+        if log.path is not None and (log.compression != "none" or log.archive_url is not None):
+            _check_segments(name, log)
     _check_distinct(settings)
+    if settings.previous_salt is not None and settings.previous_salt == settings.hash_salt:
+        raise ConfigError("both salts are the same", where="EXPOSURE_HASH_SALT_PREVIOUS", expected="the one before")
     if settings.assignment_enabled and not settings.assignment_salt:
         raise ConfigError(
             "assignment needs a salt", where="EXPERIMENT_ASSIGNMENT_SALT", found="nothing", expected="a secret text"
@@ -265,6 +304,17 @@ def _check_distinct(settings: Settings) -> None:
             if other != name:
                 found = f"the file of {other}_LOG_PATH"
                 raise ConfigError("each log needs a file of its own", where=f"{name}_LOG_PATH", found=found)
+
+
+def _check_segments(name: str, log: Log) -> None:
+    if not LogSettings(path=log.path or "").is_folder:
+        part = "COMPRESSION" if log.compression != "none" else "ARCHIVE_URL"
+        raise ConfigError(
+            "only closed segments of a folder are compressed or archived",
+            where=f"{name}_LOG_{part}",
+            found=f"{name}_LOG_PATH is a file",
+            hint="End the path with / for daily files, or leave it to logrotate.",
+        )
 
 
 def _check_retention(name: str, log: Log) -> None:

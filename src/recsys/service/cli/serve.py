@@ -6,6 +6,9 @@ import os
 import signal
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
@@ -55,7 +58,9 @@ def serve(
             database.check_schema(url)
         if settings.database_url is None:
             os.environ["DATABASE_URL"] = url  # how the workers learn of the embedded one
-        _run(settings, listening, workers, stop)
+        with tempfile.TemporaryDirectory(prefix="recsys-metrics-") as counted:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counted  # the workers count together
+            _run(settings, listening, workers, stop)
 
 
 class _Stop:
@@ -124,9 +129,27 @@ def _run(settings: Settings, listening: socket.socket, workers: int, stop: _Stop
     supervisor = Supervisor(config, listening)  # takes the signals from here on
     if stop.asked:
         return
-    supervisor.run()
+    with _upkeep(settings):
+        supervisor.run()
     if supervisor.broken:
         raise StorageError("a worker could not start", hint="Its own words are above.")
+
+
+@contextmanager
+def _upkeep(settings: Settings) -> Iterator[None]:
+    """Closed segments are looked after here, in the parent, which no request waits for."""
+    import logging
+
+    from recsys.eventlog.upkeep import Upkeep, UpkeepThread
+
+    described = {"exposure": settings.exposure, "outcome": settings.outcome, "assignment": settings.assignment}
+    logs = {name: found for name, log in described.items() if (found := log.writer_settings()) is not None}
+    thread = UpkeepThread(Upkeep(logs), logging.getLogger("recsys.service").warning)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.stop()
 
 
 def _logging(level: str) -> dict[str, Any]:

@@ -28,10 +28,19 @@ class Supervisor(Multiprocess):
         for worker in self.processes:
             worker.child_conn.close()  # theirs alone, so that a death is noticed at once, not after a long silence
         if self._told:
+            before = {worker.pid for worker in self.processes}
             super().keep_subprocess_alive()
+            for pid in before - {worker.pid for worker in self.processes}:
+                self._ended(pid)
             self.broken = self.should_exit.is_set() and any(w.exitcode == STARTUP_FAILURE for w in self.processes)
         elif not self.should_exit.is_set():
             self._begin()
+
+    def _ended(self, pid: int | None) -> None:
+        from recsys.service import metrics
+
+        if pid is not None:
+            metrics.forget(pid)
 
     def _begin(self) -> None:
         ready = [worker.is_ready(timeout=1) for worker in self.processes]

@@ -17,6 +17,7 @@ from recsys.contracts.api import (
     ValidateResponse,
 )
 from recsys.service import asked as asking
+from recsys.service import metrics
 from recsys.service.asked import Asked
 from recsys.service.http import bodies, identity
 from recsys.service.http.calls import Answer, Call
@@ -53,6 +54,7 @@ class Handlers:
         identity.require_server(caller)
         tenant = identity.tenant_of(caller, self.registry.world)
         asked = ask(await _body(call), tenant)
+        self.logs.require_room("exposure", "assignment")
         answer = await self.recommender.answer(asked, tenant, call.request_id, started)
         if self.registry.may_be_stale(caller.tenant_id):
             answer.warnings.append(STALE)
@@ -75,6 +77,7 @@ class Handlers:
         caller = self._caller(call)
         identity.tenant_of(caller, self.registry.world)
         events = bodies.outcomes(await _body(call))
+        self.logs.require_room("outcome")
         return _json(OutcomesResponse(results=await self.collector.collect(caller.tenant_id, events)))
 
     async def livez(self, _: Call) -> Answer:
@@ -87,6 +90,10 @@ class Handlers:
         if reasons:
             return _json(Health(status="unavailable", reasons=reasons), status=503)
         return _json(Health(status="ok"))
+
+    async def metrics(self, _: Call) -> Answer:
+        """``GET /metrics``, of all workers."""
+        return Answer(metrics.page(), media_type=metrics.CONTENT_TYPE)
 
     async def health(self, call: Call) -> Answer:
         """``GET /health/detailed``."""
@@ -111,7 +118,12 @@ class Handlers:
                     age_s=round(time.monotonic() - tenant.built_at, 1),
                 ),
                 logs=[
-                    LogHealth(log=name, enabled=writer is not None, writable=writer is not None and writer.writable)
+                    LogHealth(
+                        log=name,
+                        enabled=writer is not None,
+                        writable=writer is not None and writer.writable,
+                        waiting=0 if writer is None else writer.waiting,
+                    )
                     for name, writer in self.logs.all
                 ],
             )

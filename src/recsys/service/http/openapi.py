@@ -51,7 +51,7 @@ def document() -> dict[str, Any]:
 
 
 def _operation(route: Route, body: Any, answer: Any, problem: Any) -> dict[str, Any]:
-    responses = {"200": _response("OK", answer, "application/json")}
+    responses = {"200": _response("OK", answer, route.media_type)}
     statuses = sorted({*route.errors, 400})
     for status in statuses:
         is_health = route.path == "/readyz" and status == 503
@@ -86,7 +86,7 @@ def page() -> str:
 
 def _operation_html(path: str, method: str, operation: dict[str, Any]) -> str:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    (answer,) = (kind["schema"] for kind in operation["responses"]["200"]["content"].values())
     rows = [("takes", _type_html(body)) if body else None, ("answers", _type_html(answer))]
     listed = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in filter(None, rows))
     statuses = ", ".join(status for status in operation["responses"] if status != "200")

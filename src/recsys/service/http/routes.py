@@ -24,6 +24,7 @@ class Route:
     body: tuple[type, ...] = ()
     errors: tuple[int, ...] = ()
     public: bool = False
+    media_type: str = "application/json"
 
 
 ROUTES = (
@@ -37,6 +38,8 @@ ROUTES = (
           api.OutcomesResponse, (api.OutcomeBatch, Outcome), JSON_ERRORS),
     Route("GET", "/livez", "livez", "Whether the process runs.", api.Health, public=True),
     Route("GET", "/readyz", "readyz", "Whether requests can be served.", api.Health, errors=(503,), public=True),
+    Route("GET", "/metrics", "metrics", "Metrics of all workers, in the text format of Prometheus.", str,
+          public=True, media_type="text/plain"),
     Route("GET", "/health/detailed", "health", "What this worker serves the caller's tenant from.",
           api.DetailedHealth, errors=(400, 401, 403, 404, 500)),
 )  # fmt: skip
