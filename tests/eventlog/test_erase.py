@@ -479,3 +479,17 @@ def test_a_kill_between_any_two_changes_of_an_archive_is_completed_by_the_next_r
         shutil.copytree(tmp_path / "whole", tmp_path / "store")
         last += 1
     assert last > 40
+
+
+def test_a_damaged_packed_segment_is_told_and_not_in_the_way_of_others(tmp_path):
+    """It stays as it is, the erasure is not complete, and all other files are without a trace."""
+    folder = tmp_path / "logs"
+    write(folder, written())
+    for log in LOGS:
+        list(pack.pack_closed(folder, log))
+    broken = sorted(folder.glob("exposure-*.zst"))[1]
+    broken.write_bytes(broken.read_bytes()[:-20])
+    done = run(folder)
+    assert (done.complete, done.unreadable) == (False, [str(broken)])
+    broken.unlink()
+    assert [name for name in traces(folder) if not name.endswith(".index")] == []

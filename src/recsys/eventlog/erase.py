@@ -11,7 +11,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +28,8 @@ from recsys.eventlog.erased_files import LogFile, Place
 from recsys.eventlog.erased_index import Taken, without_aliases
 from recsys.eventlog.index import Alias
 from recsys.eventlog.layout import decoded
-from recsys.eventlog.stream import opened
+from recsys.eventlog.segment import PACKED
+from recsys.eventlog.stream import DAMAGED, opened
 from recsys.eventlog.subjects import Subjects, Theirs
 from recsys.objectstore import Store
 
@@ -48,21 +49,22 @@ class Counted(Struct, frozen=True, kw_only=True):
 class Erasure(Struct, frozen=True, kw_only=True):
     """What was done: it says how many and where, and never whose.
 
-    ``waiting``: lines that stay, for a writer holds their file, or that of an outcome of theirs. ``torn`` counts files
-    of cut off records that were changed.
+    ``waiting``: lines that stay, for a writer holds their file, or that of an outcome of theirs. ``unreadable``: packed
+    files that are damaged, and stay as they are. ``torn`` counts files of cut off records that were changed.
     """
 
     at: datetime
     subjects: int
     erased: list[Counted] = field(default_factory=list)
     waiting: list[Counted] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     torn: int = 0
     aliases: int = 0
 
     @property
     def complete(self) -> bool:
-        """Whether nothing of theirs is left."""
-        return not self.waiting
+        """Whether nothing of theirs is left, as far as can be known."""
+        return not self.waiting and not self.unreadable
 
     def lines(self) -> dict[str, int]:
         """Lines that were taken out, by log."""
@@ -123,6 +125,7 @@ class _Run:
         self._files = files
         self._waiting: list[Counted] = []
         self._erased: list[Counted] = []
+        self._unreadable: list[str] = []
 
     def run(self, count: int) -> Erasure:
         exposures = [self._search(file) for file in self._every if file.log == EXPOSURE]
@@ -136,29 +139,32 @@ class _Run:
         for each in found:
             self._keep_back(each, held_back)
         self._wait_for_aliases()
-        forgotten = set() if self._waiting else self._subjects.pseudonyms
+        forgotten = set() if self._waiting or self._unreadable else self._subjects.pseudonyms
         for each in sorted(found, key=lambda each: ORDER.index(each.file.log)):
-            if each.file.closed and each.lines:
+            if each.file.closed and each.lines and str(each.file) not in self._unreadable:
                 self._rewrite(each, forgotten)
         torn = sum(self._rewrite_torn(path) for path in sorted({path for file in self._every for path in file.torn}))
         aliases = self._forget(forgotten)
         for file in self._every:
             file.put_back()
         return Erasure(
-            at=self._now, subjects=count, erased=self._erased, waiting=self._waiting, torn=torn, aliases=aliases
-        )
+            at=self._now, subjects=count, erased=self._erased, waiting=self._waiting, unreadable=self._unreadable,
+            torn=torn, aliases=aliases,
+        )  # fmt: skip
 
     def _search(self, file: LogFile) -> _Found:
         found = _Found(file=file, lines=[], size=0, crc=0)
         if file.is_empty:
             return found
-        with file.content(), opened(file.path) as (stream, _):
+        with file.content(), _noting_damage(self._unreadable, str(file)), opened(file.path) as (stream, _):
             for line in stream.lines_from(0):
                 theirs = self._subjects.own(line)
                 if theirs is not None:
                     found.lines.append((Taken(found.size, len(line), zlib.crc32(line)), theirs))
                 found.size += len(line)
                 found.crc = zlib.crc32(line, found.crc)
+            if file.path.suffix == PACKED and found.size < file.sealed_bytes:
+                raise EOFError  # the library takes a frame that is cut off for its end
         return found
 
     def _keep_back(self, found: _Found, held_back: set[str]) -> None:
@@ -220,6 +226,15 @@ class _Run:
         return count
 
 
+@contextmanager
+def _noting_damage(unreadable: list[str], name: str) -> Iterator[None]:
+    """A packed file that cannot be unpacked to its end is noted, and not in the way of the others."""
+    try:
+        yield
+    except DAMAGED:
+        unreadable.append(name)
+
+
 def _aliases(index: Path) -> Iterator[Alias]:
     try:
         with index.open("rb") as lines:
@@ -236,8 +251,8 @@ def write_receipt(folder: Path, erasure: Erasure, *, files: Any = os) -> Path:
     path = folder / f"erasure-{erasure.at:%Y%m%dT%H%M%S%f}Z.json"
     told = {
         "record": "erasure.v1", "at": erasure.at, "subjects": erasure.subjects, "complete": erasure.complete,
-        "lines": erasure.lines(), "files": erasure.erased, "waiting": erasure.waiting, "torn": erasure.torn,
-        "aliases": erasure.aliases,
+        "lines": erasure.lines(), "files": erasure.erased, "waiting": erasure.waiting,
+        "unreadable": erasure.unreadable, "torn": erasure.torn, "aliases": erasure.aliases,
     }  # fmt: skip
     swap.replace_alone(path, [msgspec.json.format(msgspec.json.encode(told)) + b"\n"], files)
     return path

@@ -20,7 +20,7 @@ from recsys.errors import StorageError
 from recsys.eventlog import layout, recovery, sections, shared, swap, upkeep
 from recsys.eventlog.layout import Section
 from recsys.eventlog.segment import INDEX, TORN, index_of, parse, plain, segments
-from recsys.eventlog.stream import opened
+from recsys.eventlog.stream import DAMAGED, opened
 from recsys.eventlog.verify import rotated
 
 PATIENCE_S = 60.0
@@ -76,6 +76,11 @@ class LogFile(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return self.url or str(self.path)
+
+    @property
+    def sealed_bytes(self) -> int:
+        """The bytes of its content by its seal; 0 without one."""
+        return next((section.seal.bytes for section in self.sections if section.seal is not None), 0)
 
     def content(self) -> AbstractContextManager[None]:
         """Meanwhile the file is there."""
@@ -205,6 +210,9 @@ def _is_free(index: Path, held: ExitStack) -> bool:
 
 
 def _first_lines(path: Path) -> set[tuple[int, int]]:
-    with opened(path) as (stream, _):
-        lines = islice(stream.lines_from(0), sections.LINES_TO_TELL_BY)
-        return {(len(line), crc32(line)) for line in lines}
+    try:
+        with opened(path) as (stream, _):
+            lines = islice(stream.lines_from(0), sections.LINES_TO_TELL_BY)
+            return {(len(line), crc32(line)) for line in lines}
+    except DAMAGED:
+        return set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,8 +40,9 @@ def erase(
     """
     from recsys.eventlog import erase as erasing
     from recsys.eventlog.pseudonym import pseudonym
+    from recsys.service.cli import log_places
 
-    loaded = _settings()
+    loaded, _ = log_places.log_settings()
     ids = _ids(subject_file)
     places = _places(paths or [])
     names = {pseudonym(salt, each) for salt in _salts(loaded) for each in ids}
@@ -62,18 +62,12 @@ def _tell(done: Erasure) -> None:
     for each in done.waiting:
         what = f"{each.lines:,} lines stay" if each.lines else "a note of an earlier pseudonym stays"
         sys.stderr.write(f"recsys-service: {each.file}: {what}\n")
-    if not done.complete:
+    for file in done.unreadable:
+        sys.stderr.write(f"recsys-service: not finished: {file}: cannot be unpacked to its end, and stays as it is\n")
+    if done.waiting:
         sys.stderr.write(
             "recsys-service: not finished: run again after the day has turned (UTC), or when the service has stopped\n"
         )
-
-
-def _settings() -> Settings:
-    """The settings of the environment, whatever its database is: logs need none."""
-    from recsys.service import settings
-
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_URL")}
-    return settings.load(plain | {"DATABASE_URL": "postgresql://unused/unused"})[0]
 
 
 def _ids(path: Path) -> list[str]:
