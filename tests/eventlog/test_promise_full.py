@@ -204,6 +204,24 @@ def test_p5_killed_at_any_operation_while_a_gap_ends(tmp_path, folder, fsync):
     raise AssertionError("more operations than were tried")
 
 
+def test_p5_a_gap_that_lasts_over_midnight(tmp_path):
+    """It is taken along into the next day's segment, and told there, once; the sealed one's header is empty."""
+    world = World(tmp_path, LogWriter, folder=True)
+    log = world.start()
+    world.append(log)
+    world.disk.fill()
+    world.append(log, 3)
+    world.now += timedelta(days=1)
+    world.append(log, 2)
+    world.disk.heal()
+    world.append(log)
+    log.close()
+    assert [gap.lost for gap in world.gaps()] == [5]
+    assert world.pending() == 0
+    assert len(world.files()) == 2
+    world.check()
+
+
 def test_p5_a_gap_that_no_room_is_left_to_record_at_close(tmp_path):
     """Closed while the disk is full, the count stays in the header, and recovery tells it once."""
     world = World(tmp_path, LogWriter, folder=True)
