@@ -174,6 +174,8 @@ def http_api() -> str:
 
 
 def _link(kind: type) -> str:
+    if kind is str:
+        return "text"
     return f"[{kind.__name__}](#{kind.__name__.lower()})"
 
 

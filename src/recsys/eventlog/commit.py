@@ -24,7 +24,8 @@ class _Entry(Struct, frozen=True, gc=False):
 
 
 class Committer:
-    """The one thread that commits. ``commit`` takes all lines of a batch, and raises where none of them is in the log."""
+    """The one thread that commits. ``commit`` takes all lines of a batch, and raises where none of them
+    is in the log."""
 
     def __init__(self, commit: Callable[[list[bytes]], None]) -> None:
         self._commit = commit

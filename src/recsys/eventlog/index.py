@@ -1,7 +1,7 @@
 """The index beside a log file: what was written when, by whom, with a checksum of each line, and what was lost.
 
-Lines of a log carry no keys beyond their contract, so what the log knows of itself stands in a file beside it: a folder's
-segment has one (``….jsonl.index``), and a log that is one file has one of each of its writers
+Lines of a log carry no keys beyond their contract, so what the log knows of itself stands in a file beside it: a
+folder's segment has one (``….jsonl.index``), and a log that is one file has one of each of its writers
 (``<file>.<writer>.index``). An index is JSON, one record a line. It is written after the lines it tells of and never
 flushed on their account: after a crash it may be short, and ``recovery`` completes it from the log itself.
 
@@ -127,8 +127,8 @@ class Alias(_Record, frozen=True, kw_only=True, tag="alias"):
 
 
 class Seal(_Record, frozen=True, kw_only=True, tag="seal"):
-    """The segment is closed and on the disk: so many bytes and lines, written between ``first`` and ``last``; ``crc`` is
-    the CRC-32 of the file."""
+    """The segment is closed and on the disk: so many bytes and lines, written between ``first`` and ``last``; ``crc``
+    is the CRC-32 of the file."""
 
     bytes: int
     lines: int
@@ -241,8 +241,8 @@ class IndexWriter:
             self._waiting = [record for record in self._waiting if not isinstance(record, Lines | Alias)]
 
     def pend(self, gap: Gap | None) -> None:
-        """Put the gap that is not over yet into its place, or take it out. Takes no room of the disk. It is not taken out
-        before what was added is written: its record may be among that."""
+        """Put the gap that is not over yet into its place, or take it out. Takes no room of the disk. It is not
+        taken out before what was added is written: its record may be among that."""
         self._slot_is_stale = gap is None and bool(self._waiting)
         if self._slot_is_stale:
             return

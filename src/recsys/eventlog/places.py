@@ -1,4 +1,5 @@
-"""File operations that both kinds of logs share: one write of whole lines, cutting, keeping what was torn, flushing folders.
+"""File operations that both kinds of logs share: one write of whole lines, cutting, keeping what was torn, flushing
+folders.
 
 ``files`` offers the functions of ``os`` that change files, so that a test can make them fail, or forget what was not
 flushed.

@@ -27,8 +27,8 @@ def expired(folder: Path, log: str, *, today: date, keep_days: int) -> list[Path
 
 
 def prune(folder: Path, log: str, *, today: date, keep_days: int, files: Any = os) -> list[Path]:
-    """Remove what is expired and closed; returns what was removed. Of a segment, the index goes last: until then it tells
-    what was there. OSError where something cannot be removed."""
+    """Remove what is expired and closed; returns what was removed. Of a segment, the index goes last: until then it
+    tells what was there. OSError where something cannot be removed."""
     old = expired(folder, log, today=today, keep_days=keep_days)
     removed = []
     for path in sorted(old, key=lambda each: (segment.plain_name(each), each.name.endswith(segment.INDEX))):

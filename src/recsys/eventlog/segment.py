@@ -21,7 +21,7 @@ _NAME = re.compile(r"([a-z]+)-(\d{4}-\d{2}-\d{2})\.([A-Za-z0-9_-]+)\.jsonl(\.zst
 
 
 class SegmentName(Struct, frozen=True):
-    """What the name of a file in a log folder says. ``beside`` is ``.index`` or ``.torn``, "" for the segment itself."""
+    """What the name of a file in a log folder says. ``beside``: ``.index``, ``.torn``, or "" for the segment itself."""
 
     log: str
     day: date

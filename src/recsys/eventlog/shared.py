@@ -1,5 +1,5 @@
-"""A log that is one file, to which several processes append. Each append and each cut stands under one ``flock``, which is
-never held across a flush; what another process left torn is cut before anything is written behind it."""
+"""A log that is one file, to which several processes append. Each append and each cut stands under one ``flock``, which
+is never held across a flush; what another process left torn is cut before anything is written behind it."""
 
 from __future__ import annotations
 

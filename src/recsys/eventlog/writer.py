@@ -39,10 +39,10 @@ Compression = Literal["none", "zstd"]
 class LogSettings(Struct, frozen=True, kw_only=True):
     """Where a log goes, and what holds of it.
 
-    ``path`` is a folder when it exists as one or ends in ``/``, else a file. ``on_error``: whether requests whose record
-    cannot be written are served all the same; it decides what a gap counts. ``max_waiting``: lines that may wait for
-    the disk before the log says that it is busy. ``compression`` and ``archive_url`` are for closed segments of a folder,
-    see ``upkeep``.
+    ``path`` is a folder when it exists as one or ends in ``/``, else a file. ``on_error``: whether requests whose
+    record cannot be written are served all the same; it decides what a gap counts. ``max_waiting``: lines that may wait
+    for the disk before the log says that it is busy. ``compression`` and ``archive_url`` are for closed segments of a
+    folder, see ``upkeep``.
     """
 
     path: str

@@ -14,8 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from recsys.contracts.config import MAX_K
-from recsys.errors import ConfigError, nearest
+from recsys.errors import ConfigError, RecsysError, nearest
 from recsys.eventlog.writer import MAX_WAITING, SEGMENT_BYTES, Compression, LogSettings, OnError
+from recsys.objectstore import check_url
 from recsys.service.variables import Variable, address, boolean, database_url, decimal, names, one_of, text, whole
 
 PRODUCTION = "production"
@@ -307,6 +308,17 @@ def _check_distinct(settings: Settings) -> None:
 
 
 def _check_segments(name: str, log: Log) -> None:
+    if log.archive_url is not None:
+        try:
+            check_url(log.archive_url)
+        except RecsysError as error:
+            raise ConfigError(
+                error.problem,
+                where=f"{name}_LOG_ARCHIVE_URL",
+                found=error.found,
+                expected=error.expected,
+                hint=error.hint,
+            ) from None
     if not LogSettings(path=log.path or "").is_folder:
         part = "COMPRESSION" if log.compression != "none" else "ARCHIVE_URL"
         raise ConfigError(

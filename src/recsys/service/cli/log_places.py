@@ -70,7 +70,7 @@ def one(paths: Sequence[Path], only: str | None) -> Place:
 
 
 def _configured(only: str | None) -> list[Place]:
-    settings, warnings = _settings()
+    settings, warnings = log_settings()
     for warning in warnings:
         sys.stderr.write(f"recsys-service: {warning}\n")
     found = [place for place in _of_settings(settings) if only in (None, place.log)]
@@ -94,7 +94,7 @@ def indexes_of_gone(path: Path) -> bool:
     return path.parent.is_dir() and bool(indexes_of(path))
 
 
-def _settings() -> tuple[Settings, list[str]]:
+def log_settings() -> tuple[Settings, list[str]]:
     """The settings of the environment, whatever its database is: logs need none."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_URL")}
     return settings_module.load(plain | {"DATABASE_URL": "postgresql://unused/unused"})
@@ -102,7 +102,7 @@ def _settings() -> tuple[Settings, list[str]]:
 
 def _settings_or_none() -> Settings | None:
     try:
-        return _settings()[0]
+        return log_settings()[0]
     except ConfigError:  # of something else than the logs that are named
         return None
 
