@@ -148,6 +148,11 @@ def _apply(names: dict[str, _File], change: dict[str, _File | None]) -> None:
             names[path] = file
 
 
+def _outside(lost: tuple[int, int], start: int, stop: int) -> list[tuple[int, int]]:
+    parts = [(lost[0], min(lost[1], start)), (max(lost[0], stop), lost[1])]
+    return [part for part in parts if part[0] < part[1]]
+
+
 def _below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
 
@@ -246,6 +251,9 @@ class Process:
             grows = offset + len(data) > os.fstat(fd).st_size
             if grows and isinstance(fault := self.disk.faults("grow", 0), int):
                 raise OSError(fault, os.strerror(fault))
+            file = self.disk._file(fd)
+            if file is not None:  # what is written again is dirty again
+                file.lost = [part for lost in file.lost for part in _outside(lost, offset, offset + len(data))]
             return os.pwrite(fd, data, offset)
 
     def ftruncate(self, fd: int, size: int) -> None:

@@ -71,10 +71,6 @@ def _step(world: World, log: LogWriter | None, step: str, number: int) -> LogWri
 
 def _strike(world: World, step: str, number: int) -> None:
     """What happens to a writer."""
-    if step in {"crash", "fault"} and not world.folder:
-        # What a failed flush lost is cut at once. A kill in between would leave it in front of the next process's lines
-        world.disk.crash_at = 0
-        world.disk.heal()
     if step == "crash":
         world.disk.crash_at = world.disk.operations + number
     elif step == "fault":

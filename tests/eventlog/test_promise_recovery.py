@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from log_world import NOON, World
+from recsys.errors import StorageError
 from recsys.eventlog import index as indexes
 from recsys.eventlog.commit import Committer
 from recsys.eventlog.index import Alias, Gap, Header, Lines
@@ -105,7 +106,7 @@ def test_p9_who_comes_after_the_close_waits_for_nothing():
     committer = Committer(lambda _lines: None)
     committer.submit_and_wait([b"x"])
     committer.close()
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(StorageError, match="closed"):
         committer.submit_and_wait([b"y"])
 
 

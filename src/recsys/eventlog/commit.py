@@ -14,6 +14,8 @@ from concurrent.futures import Future
 
 from msgspec import Struct
 
+from recsys.errors import StorageError
+
 Waiter = asyncio.Future[None] | Future[None]
 
 
@@ -64,7 +66,7 @@ class Committer:
         self._queue.put(function)
 
     def close(self) -> None:
-        """Commit what waits and end the thread. Who comes later gets a RuntimeError, and waits for nothing."""
+        """Commit what waits and end the thread. Who comes later gets a StorageError, and waits for nothing."""
         with self._counting:
             self._closed = True
             self._queue.put(None)
@@ -74,7 +76,7 @@ class Committer:
         size = sum(map(len, lines)) + len(lines)
         with self._counting:
             if self._closed:
-                raise RuntimeError("the log is closed")
+                raise StorageError("the log is closed", hint="The service is about to end: try again later.")
             self._put_lines += len(lines)
             self._put_bytes += size
             self._queue.put(_Entry(lines, size, done))

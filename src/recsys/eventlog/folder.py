@@ -7,11 +7,12 @@ import errno
 import fcntl
 import os
 import threading
-import zlib
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import UNSET
 
 from recsys.eventlog import index as indexes
 from recsys.eventlog import places
@@ -80,8 +81,8 @@ class Segment:
     def note(self, lines: list[bytes], size: int, ts: datetime) -> None:
         """The lines just written are acknowledged: index them."""
         records = list(indexes.of_lines(lines, self.size, self._lines, ts, self._crc))
-        for line in lines:
-            self._crc = zlib.crc32(b"\n", zlib.crc32(line, self._crc))
+        crc = records[-1].crc
+        self._crc = 0 if crc is UNSET else crc
         self.size += size
         self._lines += len(lines)
         self._last = ts

@@ -16,6 +16,8 @@ from recsys.eventlog.segment import torn_of
 
 TAIL_CHUNK = 64 * 1024
 MODE = 0o640
+UNSURE_BYTES = 16 << 20
+"""More than the writers of one file have waiting for a flush."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """What may pass without anybody changing a setting: a log that meets it degrades, and does not refuse to start."""
 
@@ -82,6 +84,23 @@ def cut_for_good(files: Any, path: Path, fd: int, at: int) -> None:
         files.fsync(again)
     finally:
         files.close(again)
+
+
+def written_again(files: Any, path: Path, size: int) -> int:
+    """Write the newest bytes of a file of ``size`` bytes over themselves; returns a descriptor to flush and close. What
+    a failed flush left in memory alone is marked clean there, and only a write has it go to the disk again."""
+    fd: int = files.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        at = max(0, size - UNSURE_BYTES)
+        while at < size:
+            part = os.pread(fd, min(TAIL_CHUNK, size - at), at)
+            if not part:
+                break
+            at += files.pwrite(fd, part, at)
+    except OSError:
+        files.close(fd)
+        raise
+    return fd
 
 
 def leads_to(path: Path, fd: int) -> bool:

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,7 +199,7 @@ class _Repair:
         if entries[-1].end > self._size or not self._last_lines_hold(entries):
             entries = indexes.read(index_of(self._path)).of(Lines)
         at, before, crc = self._whole(entries)
-        lost = known - before
+        lost = 0 if known == before else self._gone(entries, at)
         header = self._content.header
         if not at and header is not None and header.file != self._path.name:  # it tells of another file
             lost = 0
@@ -207,6 +208,19 @@ class _Repair:
             # The gap first: as long as it is not followed by its end, another try finds it again
             self._records += [*([] if self._content.tells(gone) else [gone]), End(at=at, ts=self._now, lost=lost)]
         return at, before, crc, lost
+
+    def _gone(self, entries: list[Lines], at: int) -> int:
+        """How many lines that the index knows from ``at`` on stand nowhere behind it: some may only have moved."""
+        known: Counter[tuple[int, int]] = Counter()
+        for entry in entries:
+            end = entry.at
+            for each in entry.lines:
+                end += each[0]
+                known[each] += end > at
+        for block in _blocks(self._fd, at, self._size):
+            for line in block.split(b"\n")[:-1]:
+                known[len(line) + 1, zlib.crc32(b"\n", zlib.crc32(line))] -= 1
+        return sum(count for count in known.values() if count > 0)
 
     def _last_lines_hold(self, entries: list[Lines]) -> bool:
         length, crc = entries[-1].lines[-1]

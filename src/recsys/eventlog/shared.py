@@ -69,13 +69,14 @@ class SharedLog:
         self._end = 0
         """Where it ended: as long as the file ends there, nobody else has written, and nothing is torn."""
         self._lines = 0
+        self._sure = not durable
+        """Whether what stood in the file when this writer came is on the disk."""
         self.opened: datetime | None = None
 
     def open(self) -> None:
         """Open the file, and cut a torn tail."""
         fd = self._reopen()
-        with locked(fd):
-            self._cut_torn(fd)
+        self._make_sure(fd)
         for index in indexes_of(self.path):
             with contextlib.suppress(OSError):
                 recovery.settle(index, files=self._files)
@@ -84,6 +85,8 @@ class SharedLog:
         """One write of whole lines. OSError where it failed: nothing of it stands in anybody's way."""
         while True:
             fd = self._fd if self._fd is not None else self._reopen()
+            if not self._sure:
+                self._make_sure(fd)
             with locked(fd):
                 if places.leads_to(self.path, fd):
                     size = self._cut_torn(fd)
@@ -188,6 +191,19 @@ class SharedLog:
             raise
         self._end, self._lines = -1, 0
         return fd
+
+    def _make_sure(self, fd: int) -> None:
+        """Cut a torn tail. Where lines are flushed, write the newest bytes once more: a writer that was killed after a
+        failed flush may have left some that memory alone holds, and lines behind a hole could not be read."""
+        with locked(fd):
+            size = self._cut_torn(fd)
+            again = places.written_again(self._files, self.path, size) if size and not self._sure else None
+        if again is not None:
+            try:
+                self._files.fdatasync(again)
+            finally:
+                self._files.close(again)
+        self._sure = True
 
     def _new_index(self) -> IndexWriter:
         for number in count(1):

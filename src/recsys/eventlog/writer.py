@@ -180,7 +180,7 @@ class LogWriter:
 
     def append(self, *lines: bytes) -> None:
         """Write lines (without their newlines), all or none; returns when they are in the file, and with ``fsync`` on
-        the disk. StorageError where they are not, RuntimeError where the log was closed meanwhile."""
+        the disk. StorageError where they are not, also where the log was closed meanwhile."""
         if not lines:
             return
         if self._committer is not None:
