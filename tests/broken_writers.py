@@ -100,6 +100,15 @@ class AppendsToTornFile(LogWriter):
             self._place._cut_torn = lambda fd: os.fstat(fd).st_size
 
 
+class TrustsWhatWasThere(LogWriter):
+    """It takes what it finds in a shared file for what is on the disk."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if isinstance(self._place, shared.SharedLog):
+            self._place._sure = True
+
+
 class GluesAfterShortWrite(LogWriter):
     """What a short write left is not cut."""
 
@@ -218,6 +227,7 @@ CAUGHT_BY: dict[str, list[type[LogWriter]]] = {
     "p3 a cut that fails": [GluesAfterShortWrite],
     "p4 failed flush in a folder": [RetriesFlush, WritesAgainWithoutCut],
     "p4 failed flush in a file": [RetriesFlush, WritesAgainWithoutCut],
+    "p4 killed after a failed flush in a file": [TrustsWhatWasThere],
     "p5 gap": [CountsGapsTwice, ForgetsGaps],
     "p5 gap and kill": [ForgetsGaps],
     "p6 a live segment": [RepairsLiveSegments],

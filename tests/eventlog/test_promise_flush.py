@@ -1,6 +1,7 @@
 """P4, P9 and P10: a flush that fails is never asked again; what waits is written at the end; a slow disk holds back."""
 
 import asyncio
+import contextlib
 import errno
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from broken_writers import promise
 from log_world import World, claim
+from model_files import Crash
 from recsys.eventlog import writer as writers
 from recsys.eventlog.writer import LogWriter
 
@@ -44,6 +46,39 @@ def test_p4_a_failed_flush_in_a_folder(tmp_path, writer):
 def test_p4_a_failed_flush_in_a_file(tmp_path, writer):
     """The same for a log that is one file: it is set aside under another name, and a fresh one begun."""
     _fail_flushes(tmp_path, writer, folder=False, function="fdatasync")
+
+
+def _kill_after_a_failed_flush(base: Path, writer: type[LogWriter], *, folder: bool) -> None:
+    """A writer is killed at each operation after its flush has failed, another takes over, and the power goes."""
+    for after in range(1, 9):
+        for seed in SEEDS:
+            world = World(base / f"{after}-{seed}", writer, folder=folder, fsync=True)
+            first = world.start()
+            world.append(first, 3)
+            world.disk.fail("fdatasync", 1, errno.EIO)
+            world.disk.crash_at = world.disk.operations + 2 + after  # the write and the flush come before
+            with contextlib.suppress(Crash):
+                first._commit(world.new_lines(2))
+            world.kill(first)
+            world.disk.crash_at = 0
+            world.disk.heal()
+            if folder:
+                world.recover()
+            claim(world.append(world.start(), 2), "the next one writes")
+            world.power_cut(seed)
+            world.recover()
+            world.check(whole=False)
+
+
+def test_p4_a_kill_after_a_failed_flush_in_a_folder(tmp_path):
+    """What the second writer acknowledged can be read, for it has a segment of its own."""
+    _kill_after_a_failed_flush(tmp_path, LogWriter, folder=True)
+
+
+@promise("p4 killed after a failed flush in a file")
+def test_p4_a_kill_after_a_failed_flush_in_a_file(tmp_path, writer):
+    """What the second writer acknowledged can be read, though it stands behind what the first one lost."""
+    _kill_after_a_failed_flush(tmp_path, writer, folder=False)
 
 
 @pytest.mark.parametrize("folder", [True, False])
