@@ -19,9 +19,9 @@ from statistics import median
 from benchmarks.measure import MIB, Row, at_least, at_most, show
 from benchmarks.recommend import EVENTS, ITEMS, SHOPPERS, K, Measured, make_bodies, prepare, send, service
 from recsys.demo import shop
-from recsys.eventlog import recovery
-from recsys.eventlog.segment import index_of
-from recsys.eventlog.writer import LogSettings, LogWriter
+from recsys.eventlog.writing import recovery
+from recsys.eventlog.writing.segment import index_of
+from recsys.eventlog.writing.writer import LogSettings, LogWriter
 
 SIDES = {
     "no log": {},

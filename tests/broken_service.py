@@ -26,21 +26,21 @@ def python_path(name: str) -> str:
 
 def never_flushes() -> None:
     """Says that it flushed."""
-    from recsys.eventlog.writer import LogWriter
+    from recsys.eventlog.writing.writer import LogWriter
 
     LogWriter._flush = lambda self, data: None
 
 
 def flushes_after_the_reply() -> None:
     """Flushes, too late."""
-    from recsys.eventlog.writer import LogWriter
+    from recsys.eventlog.writing.writer import LogWriter
 
     LogWriter._flush = lambda self, data: threading.Timer(0.02, self._place.sync).start()
 
 
 def writes_after_the_reply() -> None:
     """Answers first and logs later."""
-    from recsys.eventlog.writer import LogWriter
+    from recsys.eventlog.writing.writer import LogWriter
 
     write = LogWriter.append_durable
 
@@ -63,7 +63,7 @@ def slow_disk() -> None:
 
 def forgets_on_full_disk() -> None:
     """Says logged, though the write failed."""
-    from recsys.eventlog.writer import LogWriter
+    from recsys.eventlog.writing.writer import LogWriter
 
     commit = LogWriter._commit
 
@@ -78,14 +78,14 @@ def forgets_on_full_disk() -> None:
 
 def keeps_to_the_renamed_file() -> None:
     """Writes on into the file that logrotate renamed, until it is compressed under its hands."""
-    from recsys.eventlog import places
+    from recsys.eventlog.writing import places
 
     places.leads_to = lambda path, fd: True
 
 
 def loses_what_waits() -> None:
     """Leaves without writing what waits."""
-    from recsys.eventlog.writer import LogWriter
+    from recsys.eventlog.writing.writer import LogWriter
 
     async def now(self, *lines: bytes) -> None:
         self.__dict__.setdefault("_kept_lines", []).extend(lines)

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from recsys.errors import StorageError
-from recsys.eventlog import folder, recovery, shared
-from recsys.eventlog import index as indexes
-from recsys.eventlog.index import Seal
-from recsys.eventlog.segment import index_of, segments
-from recsys.eventlog.writer import LogWriter
+from recsys.eventlog.writing import folder, recovery, shared
+from recsys.eventlog.writing import index as indexes
+from recsys.eventlog.writing.index import Seal
+from recsys.eventlog.writing.segment import index_of, segments
+from recsys.eventlog.writing.writer import LogWriter
 
 
 class BrokenPromiseError(AssertionError):

@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from recsys.eventlog.writer import LogSettings, LogWriter
+from recsys.eventlog.writing.writer import LogSettings, LogWriter
 
 NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)
 NAME = "exposure-2026-02-05.w1-1.jsonl"

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from http_load import Reply
-from recsys.eventlog import index as indexes
+from recsys.eventlog.writing import index as indexes
 
 
 def tool(name: str) -> str:

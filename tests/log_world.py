@@ -14,11 +14,11 @@ from typing import Any
 from broken_writers import BrokenPromiseError, recovery_of
 from model_files import Crash, Disk, Process
 from recsys.errors import StorageError
-from recsys.eventlog import index as indexes
-from recsys.eventlog.recovery import Recovered
-from recsys.eventlog.segment import INDEX, segments
-from recsys.eventlog.shared import indexes_of
-from recsys.eventlog.writer import LogSettings, LogWriter
+from recsys.eventlog.writing import index as indexes
+from recsys.eventlog.writing.recovery import Recovered
+from recsys.eventlog.writing.segment import INDEX, segments
+from recsys.eventlog.writing.shared import indexes_of
+from recsys.eventlog.writing.writer import LogSettings, LogWriter
 
 NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 import json
 from datetime import datetime, timedelta
 
-from recsys.eventlog.index import Gap, Header, encoded, header_line
+from recsys.eventlog.writing.index import Gap, Header, encoded, header_line
 
 BEGIN = "2026-02-05T10:00:00Z"
 BEGUN = datetime.fromisoformat(BEGIN)

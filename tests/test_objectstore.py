@@ -223,7 +223,7 @@ def test_two_writers_of_one_name(store_of, tmp_path):
 
 def test_the_library_is_imported_late():
     """Who opens no store does not pay for the library."""
-    code = "import sys, recsys.eventlog.ship, recsys.eventlog.reader; sys.exit('obstore' in sys.modules)"
+    code = "import sys, recsys.eventlog.upkeep.ship, recsys.eventlog.reader; sys.exit('obstore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -16,9 +16,9 @@ from recsys.attribution.aliases import resolved
 from recsys.contracts.report import Report
 from recsys.evaluation import evaluate as conductor
 from recsys.evaluation.config import EvaluationConfig
-from recsys.eventlog.index import Alias
 from recsys.eventlog.pseudonym import pseudonym
-from recsys.eventlog.writer import LogSettings, LogWriter
+from recsys.eventlog.writing.index import Alias
+from recsys.eventlog.writing.writer import LogSettings, LogWriter
 
 SALTS = (b"the first salt", b"the second salt", b"the third salt")
 NOW = datetime(2026, 2, 6, tzinfo=UTC)

@@ -10,7 +10,7 @@ BREAKS = {
     "import": "raise ImportError('no such library')",
     "create": "def create():\n    raise RuntimeError('broken at start')",
     "lifespan": """
-from recsys.eventlog.writer import LogWriter
+from recsys.eventlog.writing.writer import LogWriter
 from recsys.errors import StorageError
 def refuse(self):
     raise StorageError('the log is gone')

@@ -12,7 +12,8 @@ import pytest
 
 from http_load import Load
 from live_logs import SmallDisk, check_accounts, logged_ids, until, workers
-from recsys.eventlog import recovery, verify
+from recsys.eventlog.audit import verify
+from recsys.eventlog.writing import recovery
 
 SECONDS = 180
 

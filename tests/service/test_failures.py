@@ -14,8 +14,8 @@ import pytest
 
 from ranking_worlds import tenant_data
 from recsys.contracts import config as configs
-from recsys.eventlog import index as indexes
-from recsys.eventlog.writer import LogSettings, LogWriter
+from recsys.eventlog.writing import index as indexes
+from recsys.eventlog.writing.writer import LogSettings, LogWriter
 from recsys.service import tenants
 from recsys.service.http import server
 from recsys.service.http.handlers import Handlers

@@ -8,8 +8,8 @@ import pytest
 
 from http_load import Load
 from live_logs import SmallDisk, check_accounts, logged_ids, metric, until, workers
-from recsys.eventlog import index as indexes
-from recsys.eventlog import verify
+from recsys.eventlog.audit import verify
+from recsys.eventlog.writing import index as indexes
 from service_world import program
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.eventlog.writer import LogSettings, LogWriter
+from recsys.eventlog.writing.writer import LogSettings, LogWriter
 from service_world import PROGRAM, cli, environment, program
 
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from recsys.eventlog import pack
 from recsys.eventlog.pseudonym import pseudonym
-from recsys.eventlog.ship import ship_closed
-from recsys.eventlog.writer import LogSettings, LogWriter
+from recsys.eventlog.upkeep import pack
+from recsys.eventlog.upkeep.ship import ship_closed
+from recsys.eventlog.writing.writer import LogSettings, LogWriter
 from recsys.objectstore import Store
 from service_world import cli, environment
 

@@ -9,7 +9,7 @@ import pytest
 
 from http_load import Load
 from live_logs import check_accounts, logged_ids, tool
-from recsys.eventlog import verify
+from recsys.eventlog.audit import verify
 
 ROTATE = """{path} {{
     rotate 10000

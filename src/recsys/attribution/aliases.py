@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recsys.eventlog.index import Alias
+from recsys.eventlog.writing.index import Alias
 
 
 def resolved(aliases: Iterable[Alias]) -> dict[str, str]:

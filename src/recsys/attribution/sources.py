@@ -15,13 +15,13 @@ from recsys.attribution import documents
 from recsys.attribution.aliases import resolved
 from recsys.contracts.report import Input, KnownGap
 from recsys.errors import ConfigError, UsageError, nearest
-from recsys.eventlog import known_loss
 from recsys.eventlog.accept import SHOWN_FAULTS, accept, copy_of_checked
+from recsys.eventlog.audit import known_loss
 from recsys.eventlog.faults import Fault
-from recsys.eventlog.index import Alias
 from recsys.eventlog.reader import SUFFIXES
 from recsys.eventlog.remote import is_url
 from recsys.eventlog.validation import Progress
+from recsys.eventlog.writing.index import Alias
 
 Kind = Literal["jsonl", "parquet"]
 ROLES = ("exposures", "outcomes", "assignments")

@@ -16,7 +16,7 @@ import zstandard
 from recsys.errors import InputError, StorageError
 from recsys.eventlog import remote
 from recsys.eventlog.remote import Remote
-from recsys.eventlog.segment import PACKED
+from recsys.eventlog.writing.segment import PACKED
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 STDIN = "-"

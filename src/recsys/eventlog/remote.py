@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from msgspec import Struct
 
 from recsys.errors import InputError
-from recsys.eventlog.segment import INDEX
+from recsys.eventlog.writing.segment import INDEX
 from recsys.objectstore import Store, check_url, is_url, shown
 
 __all__ = ["Remote", "expand", "is_url", "no_parquet"]

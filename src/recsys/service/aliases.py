@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from recsys.eventlog.index import Alias
 from recsys.eventlog.pseudonym import pseudonym
-from recsys.eventlog.writer import LogWriter
+from recsys.eventlog.writing.index import Alias
+from recsys.eventlog.writing.writer import LogWriter
 
 REMEMBERED = 500_000
 """So many subjects are not noted again; then all are, once more. A note that stands twice does no harm."""

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from recsys.errors import ConfigError
 from recsys.eventlog import salt
-from recsys.eventlog.writer import LogWriter, writer_name
+from recsys.eventlog.writing.writer import LogWriter, writer_name
 from recsys.service import settings as settings_module
 from recsys.service.http import server
 from recsys.service.http.handlers import Handlers

@@ -23,7 +23,7 @@ from recsys.contracts.events import (
 )
 from recsys.errors import RequestError, StorageError
 from recsys.eventlog.convert import to_exposure_v1
-from recsys.eventlog.writer import LogWriter
+from recsys.eventlog.writing.writer import LogWriter
 from recsys.service.metrics import LogMetrics
 
 ExposureFormat = Literal["service_v1", "eval_v1"]

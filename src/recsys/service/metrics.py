@@ -12,8 +12,8 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from recsys.eventlog.observer import Observer
-from recsys.eventlog.writer import LogWriter
+from recsys.eventlog.writing.observer import Observer
+from recsys.eventlog.writing.writer import LogWriter
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

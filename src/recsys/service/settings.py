@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from recsys.contracts.config import MAX_K
 from recsys.errors import ConfigError, RecsysError, nearest
-from recsys.eventlog.writer import MAX_WAITING, SEGMENT_BYTES, Compression, LogSettings, OnError
+from recsys.eventlog.writing.writer import MAX_WAITING, SEGMENT_BYTES, Compression, LogSettings, OnError
 from recsys.objectstore import check_url
 from recsys.service.variables import Variable, address, boolean, database_url, decimal, names, one_of, text, whole
 

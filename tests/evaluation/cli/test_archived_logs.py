@@ -12,8 +12,8 @@ import pytest
 import s3_server
 from recsys.contracts.report import Report
 from recsys.errors import StorageError
-from recsys.eventlog.upkeep import Upkeep
-from recsys.eventlog.writer import LogSettings, LogWriter
+from recsys.eventlog.upkeep.passes import Upkeep
+from recsys.eventlog.writing.writer import LogSettings, LogWriter
 
 NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)
 

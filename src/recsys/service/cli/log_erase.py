@@ -12,8 +12,8 @@ import typer
 from recsys.errors import ConfigError, InputError, UsageError
 
 if TYPE_CHECKING:
-    from recsys.eventlog.erase import Erasure
-    from recsys.eventlog.erased_files import Place
+    from recsys.eventlog.erasure.erase import Erasure
+    from recsys.eventlog.erasure.erased_files import Place
     from recsys.objectstore import Store
     from recsys.service.settings import Settings
 
@@ -38,7 +38,7 @@ def erase(
         recsys-service log erase --subject-file subjects.txt
         recsys-service log erase --subject-file subjects.txt logs/
     """
-    from recsys.eventlog import erase as erasing
+    from recsys.eventlog.erasure import erase as erasing
     from recsys.eventlog.pseudonym import pseudonym
     from recsys.service.cli import log_places
 
@@ -98,7 +98,7 @@ def _salts(loaded: Settings) -> list[bytes]:
 
 def _places(paths: list[Path]) -> list[Place]:
     """The logs, whole ones: UsageError for a part of one, whose other parts would keep what is to go."""
-    from recsys.eventlog.erased_files import Place
+    from recsys.eventlog.erasure.erased_files import Place
     from recsys.service.cli import log_places
 
     found = []
@@ -112,8 +112,8 @@ def _places(paths: list[Path]) -> list[Place]:
 
 def _log_before(path: Path) -> Path | None:
     """The log that a file was rotated from, as far as indexes tell of one."""
-    from recsys.eventlog import sections
-    from recsys.eventlog.verify import rotated
+    from recsys.eventlog.audit import sections
+    from recsys.eventlog.audit.verify import rotated
 
     if path.is_dir():
         return None

@@ -10,9 +10,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from recsys.errors import ConfigError, InputError, UsageError
-from recsys.eventlog import index as indexes
-from recsys.eventlog.segment import PACKED, index_of, parse
-from recsys.eventlog.shared import indexes_of
+from recsys.eventlog.writing import index as indexes
+from recsys.eventlog.writing.segment import PACKED, index_of, parse
+from recsys.eventlog.writing.shared import indexes_of
 from recsys.service import settings as settings_module
 from recsys.service.settings import Settings
 

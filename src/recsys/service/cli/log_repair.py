@@ -8,12 +8,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from recsys.eventlog import layout, mend, recovery, swap
-from recsys.eventlog.mend import Mended
-from recsys.eventlog.recovery import Recovered
-from recsys.eventlog.retention import closed
-from recsys.eventlog.segment import index_of, segments
-from recsys.eventlog.verify import verify_segment
+from recsys.eventlog.audit import layout, mend
+from recsys.eventlog.audit.mend import Mended
+from recsys.eventlog.audit.verify import verify_segment
+from recsys.eventlog.upkeep.retention import closed
+from recsys.eventlog.writing import recovery, swap
+from recsys.eventlog.writing.recovery import Recovered
+from recsys.eventlog.writing.segment import index_of, segments
 from recsys.service.cli.log_places import Place
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from recsys.eventlog.index import Gap
-from recsys.eventlog.status import Status, merged
-from recsys.eventlog.verify import Checked, Fault
+from recsys.eventlog.audit.status import Status, merged
+from recsys.eventlog.audit.verify import Checked, Fault
+from recsys.eventlog.writing.index import Gap
 
 
 class Verified(Struct, frozen=True, kw_only=True):

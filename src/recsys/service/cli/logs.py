@@ -16,7 +16,7 @@ from recsys import console
 from recsys.service.cli import log_erase, log_places, log_text
 
 if TYPE_CHECKING:
-    from recsys.eventlog.verify import Checked
+    from recsys.eventlog.audit.verify import Checked
     from recsys.service.cli.log_places import Place
 
 log = typer.Typer(no_args_is_help=True, help="Verify, repair and look at the exposure, outcome and assignment logs.")
@@ -89,7 +89,7 @@ class _Progress:
 
 
 def _verified(place: Place, on_bytes: Callable[[int], None]) -> Iterator[Checked]:
-    from recsys.eventlog import verify as verifying
+    from recsys.eventlog.audit import verify as verifying
 
     if place.is_folder:
         return verifying.verify_folder(place.path, place.log, archived=place.archived, on_bytes=on_bytes)
@@ -145,7 +145,7 @@ def stat(paths: Paths = None, only: Only = None, output: As = Format.TEXT) -> No
         recsys-service log stat
         recsys-service log stat logs/ --format json
     """
-    from recsys.eventlog import status
+    from recsys.eventlog.audit import status
 
     now = datetime.now(UTC)
     found = [
@@ -173,7 +173,7 @@ def tail(
         recsys-service log tail logs/ --log outcome -n 100
         recsys-service log tail -f | jq .request_id
     """
-    from recsys.eventlog import tail as tailing
+    from recsys.eventlog.audit import tail as tailing
 
     place = log_places.one(paths or [], only)
     with closing(tailing.Follower(place.path, place.log)) as follower:

@@ -36,7 +36,7 @@ def serve(
         API_ADDR=0.0.0.0:8000 ENV=production DATABASE_URL_FILE=/run/secrets/db recsys-service serve
     """
     from recsys.eventlog import salt
-    from recsys.eventlog.writer import check_writable
+    from recsys.eventlog.writing.writer import check_writable
     from recsys.service.store import database
 
     settings = at.settings()
@@ -140,7 +140,7 @@ def _upkeep(settings: Settings) -> Iterator[None]:
     """Closed segments are looked after here, in the parent, which no request waits for."""
     import logging
 
-    from recsys.eventlog.upkeep import Upkeep, UpkeepThread
+    from recsys.eventlog.upkeep.passes import Upkeep, UpkeepThread
 
     described = {"exposure": settings.exposure, "outcome": settings.outcome, "assignment": settings.assignment}
     logs = {name: found for name, log in described.items() if (found := log.writer_settings()) is not None}

@@ -1,0 +1,1 @@
+"""Looking at logs that were written: what is whole, what is missing, what is newest."""

@@ -1,0 +1,141 @@
+"""What the indexes beside a log tell of it: which records are in no log, and who had another pseudonym before.
+
+Only what was written down is told: a log without an index, Parquet and standard input know of no loss.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import UNSET, Struct, field
+
+from recsys.errors import InputError
+from recsys.eventlog.writing.index import Alias, Gap, Header, Opened, Record
+from recsys.eventlog.writing.segment import INDEX, index_of, parse
+
+_LINES = b'{"record":"lines"'
+"""Nearly all of an index is this, and says nothing of losses: it is not decoded."""
+_DATE = re.compile(r"-[0-9][0-9-]{7,}")
+
+_decode = msgspec.json.Decoder(Record).decode
+
+
+class FileGap(Struct, frozen=True, kw_only=True):
+    """A gap, and the log file whose index tells of it."""
+
+    file: str
+    gap: Gap
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What indexes tell: each gap once, in order of time, and each alias once."""
+
+    gaps: list[FileGap] = field(default_factory=list)
+    aliases: list[Alias] = field(default_factory=list)
+
+
+def read(paths: Sequence[Path]) -> Told:
+    """What the indexes beside these files tell. An index whose segment is not among the files is not read.
+
+    InputError where there is an index and it cannot be read: to pass over it would be to hide a loss.
+    """
+    gaps: dict[tuple[str, Gap], FileGap] = {}
+    aliases: dict[Alias, None] = {}
+    for index, path in _indexes(paths):
+        records = _records(index)
+        header = next((record for record in records if isinstance(record, Header)), None)
+        writer = index.name if header is None else header.writer
+        aliases.update(dict.fromkeys(record for record in records if isinstance(record, Alias)))
+        for gap in _gaps(_of_file(records, path)):
+            gaps.setdefault((writer, _key(gap)), FileGap(file=str(path), gap=gap))
+            if gaps[writer, _key(gap)].gap.count < gap.count:
+                gaps[writer, _key(gap)] = FileGap(file=str(path), gap=gap)
+    in_order = sorted(gaps.values(), key=lambda each: (each.gap.first, each.file))
+    return Told(gaps=in_order, aliases=list(aliases))
+
+
+def _key(gap: Gap) -> Gap:
+    """What does not change while a gap grows. A crash may leave one gap twice: as it was at some time in the header of
+    one index, and as it ended in this or the next one."""
+    return Gap(first=gap.first, last=gap.first, reason=gap.reason)
+
+
+def _gaps(records: Iterable[Record]) -> Iterator[Gap]:
+    for record in records:
+        if isinstance(record, Gap):
+            yield record
+        elif isinstance(record, Header) and record.pending is not UNSET:
+            yield record.pending
+
+
+def _records(index: Path) -> list[Record]:
+    """All records but those of lines. What is no record is passed over: `log verify` tells of it."""
+    found: list[Record] = []
+    try:
+        with index.open("rb") as lines:
+            for line in lines:
+                if not line.startswith(_LINES):
+                    found += _decoded(line)
+    except OSError as error:
+        hint = "It tells which records the log has lost: make it readable, or remove it to do without."
+        raise InputError("the index cannot be read", where=str(index), found=str(error.strerror), hint=hint) from None
+    return found
+
+
+def _decoded(line: bytes) -> list[Record]:
+    try:
+        return [_decode(line)]
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return []
+
+
+def _of_file(records: list[Record], path: Path) -> list[Record]:
+    """Of the index of a log that is one file, the records of the file that ``path`` is now, told by its inode.
+
+    All where none is, as of a copy: rather a loss too many than one that is not told.
+    """
+    if not any(isinstance(record, Opened) for record in records):
+        return records
+    found = path.stat()
+    ours: list[Record] = []
+    taken = False
+    for record in records:
+        if isinstance(record, Opened):
+            taken = (record.inode, record.device) == (found.st_ino, found.st_dev)
+        if taken:
+            ours.append(record)
+    if taken:  # a gap that is not over yet is of the file that was opened last
+        ours += [record for record in records if isinstance(record, Header)]
+    return ours or records
+
+
+def _indexes(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Each index beside the files, with the file."""
+    shared: dict[Path, list[Path]] = {}
+    for path in paths:
+        if not path.is_file():
+            continue
+        segment = path.with_name(path.name.removesuffix(".gz"))
+        if parse(segment.name) is not None:
+            if index_of(segment).exists():
+                yield index_of(segment), path
+            continue
+        if path.parent not in shared:
+            shared[path.parent] = sorted(path.parent.glob(f"*{INDEX}"))
+        for index in shared[path.parent]:
+            if _is_of(index, path.name):
+                yield index, path
+
+
+def _is_of(index: Path, name: str) -> bool:
+    """Whether an index is of the file of this name, also where that has been renamed: ``exposures.jsonl.1``,
+    ``exposures.jsonl-20260205.gz``, ``exposures-20260205.jsonl``."""
+    if parse(index.name) is not None:
+        return False
+    file = index.name.removesuffix(INDEX).rpartition(".")[0]
+    stem, suffix = Path(file).stem, Path(file).suffix
+    without_date = _DATE.sub("", name.removesuffix(".gz").removesuffix(".zst"), count=1)
+    return bool(file) and (name == file or name.startswith((f"{file}.", f"{file}-")) or without_date == stem + suffix)

@@ -1,0 +1,1 @@
+"""Taking the lines of a person out of logs that are closed."""

@@ -1,0 +1,1 @@
+"""What happens to closed segments: retention, compression, the archive."""

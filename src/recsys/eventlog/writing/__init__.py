@@ -1,0 +1,1 @@
+"""Writing logs: segments and shared files, their indexes, and what is done after a crash."""

@@ -1,0 +1,230 @@
+"""A log that is one file, to which several processes append. Each append and each cut stands under one ``flock``, which
+is never held across a flush; what another process left torn is cut before anything is written behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from msgspec import UNSET
+
+from recsys.eventlog.writing import index as indexes
+from recsys.eventlog.writing import places, recovery
+from recsys.eventlog.writing.index import Closed, Gap, Header, IndexWriter, Opened, Record, Torn
+from recsys.eventlog.writing.observer import Observer
+from recsys.eventlog.writing.segment import INDEX
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
+
+def indexes_of(path: Path) -> list[Path]:
+    """The indexes of all who wrote to a log that is one file."""
+    return sorted(
+        found for found in path.parent.iterdir() if found.name.startswith(f"{path.name}.") and found.suffix == INDEX
+    )
+
+
+@contextmanager
+def locked(fd: int) -> Iterator[None]:
+    """Under the lock of a file."""
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+class SharedLog:
+    """One writer of a log that is one file. Not for several threads at once."""
+
+    def __init__(
+        self,
+        path: Path,
+        log: str,
+        writer: str,
+        *,
+        clock: Callable[[], datetime],
+        files: Any,
+        durable: bool,
+        observer: Observer,
+    ) -> None:
+        self.path = path
+        self._log = log
+        self._writer = writer
+        self._clock = clock
+        self._files = files
+        self._durable = durable
+        self._observer = observer
+        self._fd: int | None = None
+        self._index: IndexWriter | None = None
+        self._at = 0
+        """Where the last write of this writer began."""
+        self._end = 0
+        """Where it ended: as long as the file ends there, nobody else has written, and nothing is torn."""
+        self._lines = 0
+        self._sure = not durable
+        """Whether what stood in the file when this writer came is on the disk."""
+        self.opened: datetime | None = None
+
+    def open(self) -> None:
+        """Open the file, and cut a torn tail."""
+        fd = self._reopen()
+        self._make_sure(fd)
+        for index in indexes_of(self.path):
+            with contextlib.suppress(OSError):
+                recovery.settle(index, files=self._files)
+
+    def write(self, data: bytes) -> None:
+        """One write of whole lines. OSError where it failed: nothing of it stands in anybody's way."""
+        while True:
+            fd = self._fd if self._fd is not None else self._reopen()
+            if not self._sure:
+                self._make_sure(fd)
+            with locked(fd):
+                if places.leads_to(self.path, fd):
+                    size = self._cut_torn(fd)
+                    self._at = size
+                    places.write_at_end(self._files, fd, data, size)
+                    self._end = size + len(data)
+                    return
+            self._drop()  # renamed or removed: go on in a new file
+
+    def sync(self) -> None:
+        """Flush what was written. The file is not locked meanwhile."""
+        assert self._fd is not None, "only called after write"  # noqa: S101 - an invariant, not input
+        self._files.fdatasync(self._fd)
+
+    def note(self, lines: list[bytes], size: int) -> None:
+        """What was written last, ``size`` bytes, is acknowledged."""
+        if self._index is not None:
+            self._index.add(*indexes.of_lines(lines, self._at, self._lines, self._clock(), UNSET))
+        self._lines += len(lines)
+        self._end = self._at + size
+
+    def set_aside(self) -> bool:
+        """After a failed flush: cut what was not acknowledged, and rename the file, so that everybody goes on in a
+        fresh one. True where it was cut; False where other writers' lines stand behind it, or it cannot be cut for
+        good."""
+        fd = self._fd
+        assert fd is not None, "only called after write"  # noqa: S101 - an invariant, not input
+        cut = False
+        with locked(fd):
+            if places.leads_to(self.path, fd):
+                if os.fstat(fd).st_size == self._end:
+                    with contextlib.suppress(OSError):
+                        places.cut_for_good(self._files, self.path, fd, self._at)
+                        cut = True
+                with contextlib.suppress(OSError):
+                    self._files.rename(self.path, self._aside())
+        self._drop()
+        return cut
+
+    def _aside(self) -> Path:
+        """A name that is free: nothing is renamed over a log."""
+        name = f"{self.path.name}.failed-{self._clock():%Y%m%dT%H%M%S%f}-{self._writer}"
+        return next(
+            path for n in count(1) if not (path := self.path.with_name(f"{name}-{n}")).exists()
+        )  # fmt: skip
+
+    def record(self, *records: Record) -> None:
+        """Put something else than lines into the index."""
+        if self._index is not None:
+            self._index.add(*records)
+
+    def pend(self, gap: Gap) -> None:
+        """Keep the gap that is not over yet where a full disk cannot hinder it."""
+        if self._index is not None:
+            self._index.pend(gap)
+
+    def settle(self) -> None:
+        """No gap is open any more: it is recorded."""
+        if self._index is not None:
+            if self._durable:
+                with contextlib.suppress(OSError):
+                    self._index.sync()
+            self._index.pend(None)
+
+    def tick(self) -> None:
+        """Nothing has to be done without lines."""
+
+    def close(self) -> None:
+        """Close file and index. Closing twice is allowed."""
+        if self._index is not None:
+            self._index.add(Closed(ts=self._clock()))
+            with contextlib.suppress(OSError):
+                self._index.sync()
+            self._index.close()
+            self._index = None
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._fd is not None:
+            with contextlib.suppress(OSError):  # the number is free again in any case
+                self._files.close(self._fd)
+            self._fd = None
+
+    def _reopen(self) -> int:
+        self._drop()
+        places.make_folder(self._files, self.path.parent, durable=self._durable)
+        fd: int = self._files.open(self.path, _FLAGS, places.MODE)
+        self._fd = fd
+        try:
+            if self._durable:
+                places.sync_folder(self._files, self.path.parent)
+            if self._index is None:
+                self._index = self._new_index()
+            with locked(fd):
+                found = os.fstat(fd)
+                self.opened = self._clock()
+                self._index.add(
+                    Opened(inode=found.st_ino, device=found.st_dev, at=found.st_size, ts=self.opened)
+                )  # fmt: skip
+        except OSError:
+            self._drop()
+            raise
+        self._end, self._lines = -1, 0
+        return fd
+
+    def _make_sure(self, fd: int) -> None:
+        """Cut a torn tail. Where lines are flushed, write the newest bytes once more: a writer that was killed after a
+        failed flush may have left some that memory alone holds, and lines behind a hole could not be read."""
+        with locked(fd):
+            size = self._cut_torn(fd)
+            again = places.written_again(self._files, self.path, size) if size and not self._sure else None
+        if again is not None:
+            try:
+                self._files.fdatasync(again)
+            finally:
+                self._files.close(again)
+        self._sure = True
+
+    def _new_index(self) -> IndexWriter:
+        for number in count(1):
+            path = self.path.with_name(f"{self.path.name}.{self._writer}-{number}{INDEX}")
+            header = Header(
+                log=self._log, file=self.path.name, writer=self._writer, sequence=number, opened=self._clock()
+            )  # fmt: skip
+            with contextlib.suppress(FileExistsError):
+                made = IndexWriter.create(path, header, self._files)
+                fcntl.flock(made.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells that its writer lives
+                return made
+        raise AssertionError  # count() has no end
+
+    def _cut_torn(self, fd: int) -> int:
+        """Cut what follows the last newline: the rest of a write that a crash ended. Returns the size then. Under the
+        lock nobody else is in the middle of a write."""
+        size = os.fstat(fd).st_size
+        if size in (0, self._end) or os.pread(fd, 1, size - 1) == b"\n":
+            return size
+        whole = places.end_of_last_line(fd, size)
+        places.keep_torn(self._files, self.path, fd, whole, size)
+        self._observer.torn(size - whole)
+        self.record(Torn(at=whole, bytes=size - whole, ts=self._clock()))
+        return whole
