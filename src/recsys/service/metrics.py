@@ -65,6 +65,7 @@ class LogMetrics(Observer):
 
     def __init__(self, log: str) -> None:
         self._written, self._bytes = _written.labels(log), _bytes.labels(log)
+        self._new_lines = self._new_bytes = 0
         self._failed, self._flagged, self._shed = _failed.labels(log), _flagged.labels(log), _shed.labels(log)
         self._torn, self._gaps, self._gap_records = _torn.labels(log), _gaps.labels(log), _gap_records.labels(log)
         self._flush_failures, self._sealed = _flush_failures.labels(log), _sealed.labels(log)
@@ -73,8 +74,8 @@ class LogMetrics(Observer):
 
     def committed(self, lines: int, size: int, seconds: float) -> None:
         """Count a commit."""
-        self._written.inc(lines)
-        self._bytes.inc(size)
+        self._new_lines += lines  # given on every second
+        self._new_bytes += size
         self._commit_seconds.observe(seconds)
         self._batch_lines.observe(lines)
 
@@ -109,7 +110,12 @@ class LogMetrics(Observer):
         self._shed.inc()
 
     def look_at(self, writer: LogWriter, now: datetime) -> None:
-        """Take the figures that are not events."""
+        """Take the figures that are not events, and give on what was written since the last look."""
+        lines, size = self._new_lines, self._new_bytes
+        self._written.inc(lines)
+        self._bytes.inc(size)
+        self._new_lines -= lines
+        self._new_bytes -= size
         self._waiting.set(writer.waiting)
         self._age.set(0 if writer.opened is None else max((now - writer.opened).total_seconds(), 0))
         self._writable.set(writer.writable)

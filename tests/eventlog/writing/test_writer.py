@@ -242,9 +242,17 @@ def test_a_log_that_cannot_be_opened(tmp_path):
 
 
 def test_a_renamed_or_removed_file_is_followed(tmp_path):
-    """After logrotate has renamed the file, or someone removed it, the next line goes to a new one."""
+    """After logrotate has renamed the file, or someone removed it, the next line goes to a new one; in a folder the next
+    line but a second."""
+    now = NOON
+
+    def later() -> datetime:
+        nonlocal now
+        now += timedelta(seconds=2)
+        return now
+
     for place in (tmp_path / "log.jsonl", f"{tmp_path}/logs/"):
-        log = opened(place)
+        log = opened(place, clock=later)
         log.append(b"one")
         log.path.rename(log.path.with_suffix(".1"))
         old = log.path.with_suffix(".1")

@@ -8,7 +8,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from recsys.eventlog.writing.observer import Observer
 from recsys.eventlog.writing.segment import SegmentName, index_of
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+
+LOOK_EVERY = timedelta(seconds=1)
 
 
 class Segment:
@@ -155,6 +157,7 @@ class FolderLog:
         self._observer = observer
         self._sequence = 0
         self._day: date | None = None
+        self._looked: datetime | None = None
         self._segment: Segment | None = None
         self._kept: Segment | None = None
         """A segment that is not written to any more, whose index still takes a gap until the next segment is there."""
@@ -243,12 +246,13 @@ class FolderLog:
 
     def _current(self) -> Segment:
         """Today's segment, made where there is none that may be written to."""
-        today = self._clock().date()
+        now = self._clock()
+        today = now.date()
         segment = self._segment
         if segment is not None and segment.spoiled:
             self._leave()
             segment = None
-        if segment is None or self._day != today or segment.size >= self._segment_bytes or not segment.still_there:
+        if segment is None or self._day != today or segment.size >= self._segment_bytes or self._is_gone(segment, now):
             new = self._create(today)
             self._segment, self._day = new, today
             if self._pending is not None:
@@ -259,6 +263,13 @@ class FolderLog:
             self._let_go()
             return new
         return segment
+
+    def _is_gone(self, segment: Segment, now: datetime) -> bool:
+        """Whether somebody renamed or removed the segment, which nobody should: a look at its name a second will do."""
+        if self._looked is not None and abs(now - self._looked) < LOOK_EVERY:
+            return False
+        self._looked = now
+        return not segment.still_there
 
     def _create(self, day: date) -> Segment:
         while True:
