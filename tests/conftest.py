@@ -29,6 +29,20 @@ def pytest_runtest_makereport(item, call):
         report.longrepr = f"skipped, and RECSYS_TEST_REQUIRE=all allows no skip: {report.longrepr}"
 
 
+@pytest.fixture
+def tell(record_property):
+    """A function that has a line of text printed at the end of the run, whoever ran the test."""
+    return lambda text: record_property("told", text)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests had to tell."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        told = [text for name, text in report.user_properties if name == "told"]
+        if told and report.when == "call":
+            terminalreporter.write_line(f"{report.nodeid}: {'; '.join(told)}")
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """A function from the name of a data folder to its path; skips where it is absent."""

@@ -20,7 +20,7 @@ SECONDS = 180
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_three_minutes_of_kills_and_full_disks(make_world, tmp_path):
+def test_three_minutes_of_kills_and_full_disks(make_world, tmp_path, tell):
     """Workers are killed at random while the disk fills and empties: every answer that says logged is in the log once,
     every other is told by its flag or counted in a gap."""
     chance = random.Random(20260205)
@@ -56,8 +56,8 @@ def test_three_minutes_of_kills_and_full_disks(make_world, tmp_path):
     found = list(verify.verify_folder(disk.seen, "exposure"))
     lost = sum(gap.lost for each in found for gap in each.gaps)
     torn = sum(path.stat().st_size for path in disk.seen.glob("*.torn"))
-    print(
-        f"\n{done['kill']} workers killed, the disk filled {done['fill']} times; {len(load.replies):,} requests: "
+    tell(
+        f"{done['kill']} workers killed, the disk filled {done['fill']} times; {len(load.replies):,} requests: "
         f"{counts['logged']:,} logged and in the log once, {counts['200']:,} answered with a flag, "
         f"{counts['503']:,} refused, {counts['0']:,} cut off without an answer; "
         f"{lost:,} lines counted in {sum(len(each.gaps) for each in found)} gaps, {torn:,} torn bytes kept; "

@@ -44,14 +44,14 @@ def full_disk(make_world, tmp_path, on_error: str, *, broken: str | None = None)
 
 @pytest.mark.long
 @pytest.mark.parametrize("on_error", ["serve", "fail"])
-def test_p5_a_full_disk_degrades_loudly(make_world, tmp_path, on_error):
+def test_p5_a_full_disk_degrades_loudly(make_world, tmp_path, on_error, tell):
     """Every 200 is logged or flagged, readiness and the metric say so, the gap counts what the answers said, and no
     restart is needed."""
     disk, replies, said = full_disk(make_world, tmp_path, on_error)
     assert said == [(503, 0), (503, 0), (200, 1)]
     counts = check_accounts(replies, logged_ids(disk.seen))
     gaps = disk.gaps()
-    print(dict(counts), [(gap.lost, gap.refused) for gap in gaps])
+    tell(f"answers {dict(counts)}, gaps {[(gap.lost, gap.refused) for gap in gaps]} (lost, refused)")
     if on_error == "serve":
         assert set(counts) == {"logged", "200"}
         assert sum(gap.lost for gap in gaps) == counts["200"]
@@ -109,7 +109,7 @@ def test_p9_sees_a_writer_that_leaves_with_what_waits(make_world, tmp_path):
 
 
 @pytest.mark.long
-def test_p10_a_slow_disk_slows_then_sheds(make_world, tmp_path):
+def test_p10_a_slow_disk_slows_then_sheds(make_world, tmp_path, tell):
     """With four flushes a second and room for eight lines, most of 64 clients are told to come again; memory stays."""
     world = make_world(
         EXPOSURE_LOG_PATH=f"{tmp_path}/logs/", EXPOSURE_LOG_FSYNC="true", EXPOSURE_LOG_MAX_WAITING="8",
@@ -131,7 +131,7 @@ def test_p10_a_slow_disk_slows_then_sheds(make_world, tmp_path):
     shed = metric(world, "recsys_log_shed_requests_total")
     assert world.server.stop() == 0
     counts = check_accounts(load.replies, logged_ids(tmp_path / "logs"))
-    print(dict(counts), f"{(peak - before) >> 10} KiB more memory")
+    tell(f"answers {dict(counts)}, {(peak - before) >> 10} KiB more memory")
     assert set(counts) == {"logged", "503"}
     assert counts["logged"] >= 40  # up to eight every quarter of a second
     assert shed >= counts["503"] > 0

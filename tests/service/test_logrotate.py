@@ -48,11 +48,11 @@ def rotated(make_world, tmp_path, compress: str, *, broken: str | None = None):
 
 @pytest.mark.long
 @pytest.mark.parametrize("compress", ["", "compress\n    delaycompress", "compress"])
-def test_p7_logrotate_loses_nothing(make_world, tmp_path, compress):
+def test_p7_logrotate_loses_nothing(make_world, tmp_path, compress, tell):
     """Two workers in one file that logrotate renames, and compresses later or at once: all lines are there once."""
     log, replies, found = rotated(make_world, tmp_path, compress)
     counts = check_accounts(replies, found)
-    print(dict(counts))
+    tell(f"answers {dict(counts)}, as many lines in the log")
     assert set(counts) == {"logged"}
     assert len(found) == counts["logged"]
     if not compress:

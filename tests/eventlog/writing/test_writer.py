@@ -242,8 +242,8 @@ def test_a_log_that_cannot_be_opened(tmp_path):
 
 
 def test_a_renamed_or_removed_file_is_followed(tmp_path):
-    """After logrotate has renamed the file, or someone removed it, the next line goes to a new one; in a folder the next
-    line but a second."""
+    """After logrotate has renamed the file, or someone removed it, lines go to a new one: the next, in a folder after a
+    second."""
     now = NOON
 
     def later() -> datetime:
