@@ -182,9 +182,10 @@ class Logs:
 
     def close(self) -> None:
         """Write what waits and close the files."""
-        for _, writer in self.all:
+        for name, writer in self.all:
             if writer is not None:
                 writer.close()
+                self.metrics[name].look_at(writer, self.clock())
 
     def require_room(self, *names: str) -> None:
         """RequestError (503) where so many lines wait for the disk that no more may: memory is bounded, and whoever is

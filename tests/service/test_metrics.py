@@ -1,0 +1,87 @@
+"""What /metrics and the index say of a running service: for all workers, also those that have died."""
+
+import hmac
+import os
+import re
+import signal
+
+import psutil
+import pytest
+
+from live_logs import until
+from recsys.eventlog.writing import index as indexes
+from service_world import log_lines
+
+
+def figures(world, name: str) -> dict[str, float]:
+    """A figure of every log."""
+    text = world.get("/metrics", key="").text
+    return {log: float(value) for log, value in re.findall(rf'^{name}{{log="(\w+)"}} (\S+)$', text, re.MULTILINE)}
+
+
+@pytest.fixture(scope="module")
+def counted(make_world):
+    """A service of two workers that only these tests ask, which knows the salt before this one."""
+    return make_world(
+        2, EXPERIMENT_ASSIGNMENT_ENABLED="true", EXPERIMENT_ASSIGNMENT_SALT="salt",
+        EXPOSURE_HASH_SALT_PREVIOUS="the one before",
+    )  # fmt: skip
+
+
+def test_every_worker_answers_for_all(counted):
+    """Twenty answers of two workers are twenty lines, whichever worker is asked; a click and an assignment one each."""
+    sizes = 0
+    for _ in range(20):
+        counted.recommend(experiment={"id": "exp-1"})
+    item = counted.recommend()["items"][0]["item_id"]
+    click = {"request_id": "r", "user_id": "user-1", "item_id": item, "event_type": "click",
+             "ts": "2026-02-05T10:00:00Z"}  # fmt: skip
+    assert counted.post("/v1/outcomes", click).status_code == 200
+    written = {"exposure": 21, "outcome": 1, "assignment": 20}
+    until(lambda: figures(counted, "recsys_log_written_lines_total") == written)
+    for _ in range(6):
+        assert figures(counted, "recsys_log_written_lines_total") == written
+    assert (
+        figures(counted, "recsys_log_batch_lines_sum") == figures(counted, "recsys_log_commit_seconds_count") == written
+    )
+    for log in written:
+        sizes = sum(path.stat().st_size for path in counted.logs.glob(f"{log}-*.jsonl"))
+        assert figures(counted, "recsys_log_written_bytes_total")[log] == sizes
+    assert set(figures(counted, "recsys_log_writable").values()) == {1}
+    assert set(figures(counted, "recsys_log_waiting_lines").values()) == {0}
+    assert figures(counted, "recsys_log_segment_age_seconds")["exposure"] > 0
+
+
+def test_subjects_of_two_salts_are_noted_once(counted):
+    """Each log's index says by which pseudonym a person was known before, once a worker; raw ids are in no file."""
+    counted.recommend(user={"user_id": "somebody new", "session_id": "a session"})
+    files = [path for path in counted.logs.iterdir() if path.is_file()]
+    found = [alias for path in files if path.suffix == ".index" for alias in indexes.read(path).of(indexes.Alias)]
+    before, now = (hmac.digest(salt, b"user-1", "sha256").hex() for salt in (b"the one before", b"salt"))
+    assert {alias.previous for alias in found if alias.current == now} == {before}
+    assert 2 <= sum(alias.current == now for alias in found) <= 3  # one or two workers, and the outcome
+    now = hmac.digest(b"salt", b"somebody new", "sha256").hex()
+    assert [alias.previous for alias in found if alias.current == now] == [
+        hmac.digest(b"the one before", b"somebody new", "sha256").hex()
+    ]
+    for path in files:
+        assert b"somebody new" not in path.read_bytes()
+        assert b"a session" not in path.read_bytes()
+
+
+def test_what_a_dead_worker_counted_stays(counted):
+    """A worker is killed: its lines still count, its gauges no longer do, and its segment is sealed by the service."""
+    before = len(log_lines(counted.logs))
+    until(lambda: figures(counted, "recsys_log_written_lines_total")["exposure"] == before)
+    workers = [
+        child for child in psutil.Process(counted.server.process.pid).children()
+        if "spawn_main" in " ".join(child.cmdline())
+    ]  # fmt: skip
+    os.kill(workers[0].pid, signal.SIGKILL)
+    counted.server.wait(lambda: counted.server.said.count("is ready") == 3)
+    assert figures(counted, "recsys_log_written_lines_total")["exposure"] == before
+    sealed = list(counted.logs.glob(f"exposure-*.w{workers[0].pid}-*.index"))
+    assert sealed
+    until(lambda: all(indexes.read(path).sealed for path in sealed), 30)
+    counted.recommend()
+    until(lambda: figures(counted, "recsys_log_written_lines_total")["exposure"] == before + 1)
