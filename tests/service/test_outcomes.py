@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+import os
+import time
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
 
 from recsys.errors import RequestError, StorageError
 from recsys.eventlog.pseudonym import pseudonym
+from recsys.eventlog.writing.writer import LogSettings, LogWriter
 from recsys.service.logs import Logs
-from recsys.service.outcomes import REMEMBERED_S, Collector, Seen
+from recsys.service.outcomes import REMEMBERED_S, REPEATED_REQUESTS, Collector, Seen
 from service_world import log_lines, one
 
 TS = "2026-02-05T10:00:00Z"
@@ -185,6 +189,76 @@ def test_the_same_event_twice_at_once_is_written_once():
     found = sorted(result.status for results in asyncio.run(both()) for result in results)
     assert found == ["accepted", "duplicate"]
     assert len(memory.lines) == 1
+
+
+def test_an_event_twice_at_once_is_not_lost_with_the_first():
+    """Where the first of two fails to be written, the second is: neither is called a duplicate of nothing."""
+    memory = Memory()
+    taking = collector(memory)
+    lines = [json.dumps(event("r")).encode()]
+
+    async def both():
+        memory.broken = True
+        first = asyncio.create_task(taking.collect("demo", lines))
+        second = asyncio.create_task(taking.collect("demo", lines))
+        with pytest.raises(RequestError):
+            await first
+        memory.broken = False
+        return await second
+
+    assert [result.status for result in asyncio.run(both())] == ["accepted"]
+    assert len(memory.lines) == 1
+
+
+class SlowFlush:
+    """The functions of ``os``, with a slow disk."""
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def fdatasync(self, fd):
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """The logs of a service whose outcome log has a slow disk and room for ten lines."""
+    settings = LogSettings(path=f"{tmp_path}/", fsync=True, max_waiting=10)
+    writer = LogWriter(settings, log="outcome", writer="w", files=SlowFlush())
+    writer.open()
+    yield Logs(exposure=None, outcome=writer, assignment=None)
+    writer.close()
+
+
+async def ask(logs, taking, names):
+    """Send one event in each of many requests at once; how many were accepted, duplicates and refused."""
+
+    async def one_of(name):
+        await asyncio.sleep(0)
+        try:
+            logs.require_room("outcome")
+            (result,) = await taking.collect("demo", [json.dumps(event(name)).encode()])
+        except RequestError as error:
+            return error.code
+        return result.status
+
+    return Counter(await asyncio.gather(*map(one_of, names)))
+
+
+def test_p10_outcomes_that_wait_for_a_slow_disk_are_bounded(slow):
+    """With room for ten lines, others are told to come again; those that wait share a flush."""
+    taking = Collector(slow, b"salt")
+    began = time.monotonic()
+    found = asyncio.run(ask(slow, taking, [f"r{n}" for n in range(100)]))
+    assert found == {"accepted": 10, "RECSYS_OVERLOADED": 90}
+    assert time.monotonic() - began < 0.4
+
+
+def test_p10_one_event_sent_again_and_again_is_bounded_too(slow):
+    """Those that wait for the first to be written are so many and no more."""
+    taking = Collector(slow, b"salt")
+    found = asyncio.run(ask(slow, taking, ["same"] * 500))
+    assert found == {"accepted": 1, "duplicate": REPEATED_REQUESTS, "RECSYS_OVERLOADED": 399}
 
 
 def test_events_are_remembered_for_an_hour_and_not_without_bound():

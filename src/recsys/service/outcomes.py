@@ -21,7 +21,10 @@ from recsys.service.logs import Logs
 
 REMEMBERED_S = 3_600.0
 REMEMBERED_EVENTS = 500_000
+REPEATED_REQUESTS = 100
+"""So many requests may wait for others that write the same events; beyond it they are told to come again."""
 SCHEMA = "outcome.v1"
+Keys = tuple[bytes, ...]
 
 
 class Seen:
@@ -55,7 +58,8 @@ class Collector:
         self._salt = salt
         self._aliases = Aliases(logs.outcome, previous_salt)
         self._seen = seen or Seen()
-        self._turn = asyncio.Lock()
+        self._writing: dict[bytes, asyncio.Event] = {}
+        self._repeated = 0
         self._check = checker(SCHEMA)
         self._decode = msgspec.json.Decoder(Outcome).decode
 
@@ -67,34 +71,58 @@ class Collector:
         if self._logs.outcome is None:
             hint = "Set OUTCOME_LOG_PATH and start the service again."
             raise RequestError(503, "RECSYS_INTERNAL", "the outcome log is not enabled", hint=hint, retry_after=60)
-        async with self._turn:  # else an event that comes twice at once is written twice
-            results, taken, keys = self._sort_out(tenant_id, events)
-            if taken:
-                try:
-                    await self._logs.log_outcomes(taken)
-                except StorageError as error:
-                    raise RequestError(503, "RECSYS_INTERNAL", error.problem, retry_after=5) from error
-                for key in keys:
-                    self._seen.add(key)
+        checked = [self._checked(tenant_id, event) for event in events]
+        keys = [() if isinstance(outcome, str) else _keys(tenant_id, outcome) for outcome in checked]
+        await self._others(keys)
+        results, taken = self._sort_out(checked, keys)
+        if taken:
+            await self._write([self._pseudonymised(tenant_id, outcome) for outcome, _ in taken],
+                              [key for _, each in taken for key in each])  # fmt: skip
         return results
 
-    def _sort_out(self, tenant_id: str, events: list[bytes]) -> tuple[list[OutcomeResult], list[Outcome], list[bytes]]:
+    async def _others(self, keys: list[Keys]) -> None:
+        """Wait until no other request writes one of these events: if it fails, they are still to be written."""
+        while writing := next((self._writing[key] for each in keys for key in each if key in self._writing), None):
+            if self._repeated >= REPEATED_REQUESTS:
+                told = "too many requests wait for others that write the same events"
+                raise RequestError(503, "RECSYS_OVERLOADED", told, retry_after=1)
+            self._repeated += 1
+            try:
+                await writing.wait()
+            finally:
+                self._repeated -= 1
+
+    async def _write(self, outcomes: list[Outcome], keys: list[bytes]) -> None:
+        written = asyncio.Event()
+        self._writing.update(dict.fromkeys(keys, written))
+        try:
+            await self._logs.log_outcomes(outcomes)
+            for key in keys:
+                self._seen.add(key)
+        except StorageError as error:
+            raise RequestError(503, "RECSYS_INTERNAL", error.problem, retry_after=5) from error
+        finally:
+            for key in keys:
+                del self._writing[key]
+            written.set()
+
+    def _sort_out(
+        self, checked: list[Outcome | str], keys: list[Keys]
+    ) -> tuple[list[OutcomeResult], list[tuple[Outcome, Keys]]]:
+        """One result each, and the outcomes that are to be written."""
         results: list[OutcomeResult] = []
-        taken: list[Outcome] = []
-        new: dict[bytes, None] = {}
-        for index, event in enumerate(events):
-            outcome = self._checked(tenant_id, event)
+        taken: list[tuple[Outcome, Keys]] = []
+        new: set[bytes] = set()
+        for index, (outcome, own) in enumerate(zip(checked, keys, strict=True)):
             if isinstance(outcome, str):
                 results.append(OutcomeResult(index=index, status="rejected", error=outcome))
-                continue
-            keys = _keys(tenant_id, outcome)
-            if any(key in new or key in self._seen for key in keys):
+            elif any(key in new or key in self._seen for key in own):
                 results.append(OutcomeResult(index=index, status="duplicate"))
-                continue
-            new.update(dict.fromkeys(keys))
-            taken.append(self._pseudonymised(tenant_id, outcome))
-            results.append(OutcomeResult(index=index, status="accepted"))
-        return results, taken, list(new)
+            else:
+                new.update(own)
+                taken.append((outcome, own))
+                results.append(OutcomeResult(index=index, status="accepted"))
+        return results, taken
 
     def _checked(self, tenant_id: str, event: bytes) -> Outcome | str:
         """The outcome, or why it is refused. A newline in JSON can only be white space between tokens."""
@@ -119,8 +147,8 @@ class Collector:
         return msgspec.structs.replace(outcome, user_id=hashed, context=context)
 
 
-def _keys(tenant_id: str, outcome: Outcome) -> list[bytes]:
+def _keys(tenant_id: str, outcome: Outcome) -> Keys:
     """What makes an event the same as another: its event_id, and its request, item, type and instant."""
     key = ("key", outcome.request_id, outcome.item_id, outcome.event_type, outcome.ts.timestamp().hex())
     named = [key] if not outcome.event_id else [key, ("event", outcome.event_id)]
-    return [hashlib.blake2b(repr((tenant_id, part)).encode(), digest_size=16).digest() for part in named]
+    return tuple(hashlib.blake2b(repr((tenant_id, part)).encode(), digest_size=16).digest() for part in named)
