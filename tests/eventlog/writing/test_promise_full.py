@@ -222,6 +222,38 @@ def test_p5_a_gap_that_lasts_over_midnight(tmp_path):
     world.check()
 
 
+def test_p5_a_gap_over_midnight_that_nobody_lives_to_end(tmp_path):
+    """Its count goes on in the header though the day is over, and is recorded once after a kill."""
+    world = World(tmp_path, LogWriter, folder=True)
+    log = world.start()
+    world.append(log)
+    world.disk.fill()
+    world.append(log, 3)
+    world.now += timedelta(days=1)
+    log.tick()
+    world.append(log, 2)
+    assert world.pending() == 5
+    world.kill()
+    world.disk.heal()
+    world.recover()
+    assert [gap.lost for gap in world.gaps()] == [5]
+    assert world.pending() == 0
+
+
+@pytest.mark.parametrize("folder", [True, False])
+@pytest.mark.parametrize("fsync", [True, False])
+def test_p5_a_gap_of_a_writer_that_never_had_room(tmp_path, folder, fsync):
+    """Where the disk was full from the start and has room again at the close, the gap is recorded all the same."""
+    world = World(tmp_path, LogWriter, folder=folder, fsync=fsync)
+    world.disk.fill()
+    log = world.start()
+    world.append(log, 3)
+    world.disk.heal()
+    log.close()
+    assert [gap.lost for gap in world.gaps()] == [3]
+    world.check()
+
+
 def test_p5_a_gap_that_no_room_is_left_to_record_at_close(tmp_path):
     """Closed while the disk is full, the count stays in the header, and recovery tells it once."""
     world = World(tmp_path, LogWriter, folder=True)

@@ -205,6 +205,10 @@ class FolderLog:
         self._leave()
         return cut
 
+    def make_ready(self) -> None:
+        """Have an index to record something in. OSError where there is no room for one."""
+        self._current()
+
     def record(self, *records: Record) -> None:
         """Put something else than lines into the index."""
         if self._segment is not None:
@@ -227,8 +231,11 @@ class FolderLog:
             self._segment.index.pend(None)
 
     def tick(self) -> None:
-        """Seal the segment of a day that is over, also when no line comes."""
-        if self._segment is not None and self._segment.size and self._day != self._clock().date():
+        """Seal the segment of a day that is over, also when no line comes. Not while its index keeps a gap that is not
+        over: the next line takes that along."""
+        if self._pending is not None or self._segment is None:
+            return
+        if self._segment.size and self._day != self._clock().date():
             self._retire(self._segment)
             self._segment = None
 

@@ -133,6 +133,11 @@ class SharedLog:
             path for n in count(1) if not (path := self.path.with_name(f"{name}-{n}")).exists()
         )  # fmt: skip
 
+    def make_ready(self) -> None:
+        """Have an index to record something in. OSError where there is no room for one."""
+        if self._index is None:
+            self._reopen()
+
     def record(self, *records: Record) -> None:
         """Put something else than lines into the index."""
         if self._index is not None:

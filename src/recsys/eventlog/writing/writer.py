@@ -9,6 +9,7 @@ counted, and recorded as a gap in the index as soon as there is room for it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
@@ -213,10 +214,10 @@ class LogWriter:
             self._committer.close()
             self._committer = None
         with self._turn:
-            if self._gap is not None and self._place.opened is not None:
-                self._place.record(self._gap)
-                self._place.settle()
-                self._gap = None
+            if self._gap is not None:
+                with contextlib.suppress(OSError):  # room that came back too late for a line is enough to tell of it
+                    self._place.make_ready()
+                    self._end_gap(self._gap)
             self._place.close()
 
     def _later(self, function: Callable[[], None]) -> None:
