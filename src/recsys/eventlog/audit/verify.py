@@ -180,6 +180,17 @@ def rotated(path: Path) -> list[Path]:
     return [each for _, _, each in sorted(found)]
 
 
+def spent(path: Path) -> list[Scan]:
+    """The indexes of a log that is one file that tell only of files which are gone, and older than the oldest that is
+    there. OSError where something cannot be read."""
+    scans = sections.scans(path.parent).get(path.name, [])
+    lives = sections.lives(scans)
+    there = {id(life) for life in _matched(rotated(path), lives).values()}
+    oldest = next((number for number, life in enumerate(lives) if id(life) in there), 0)
+    gone = {id(section) for life in lives[:oldest] for section in life.sections}
+    return [scan for scan in scans if scan.sections and gone.issuperset(map(id, scan.sections))]
+
+
 def _matched(files: Sequence[Path], lives: Sequence[Life]) -> dict[Path, Life | None]:
     """What each file is: told by its inode, or else by its first lines."""
     found: dict[Path, Life | None] = {}

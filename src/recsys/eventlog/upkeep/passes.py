@@ -12,11 +12,11 @@ import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from recsys.eventlog.upkeep import pack, retention, ship
+from recsys.eventlog.upkeep import pack, retention, ship, spent
 from recsys.eventlog.writing import places, recovery
 from recsys.eventlog.writing.writer import LogSettings
 from recsys.objectstore import Store
@@ -46,7 +46,8 @@ def alone(folder: Path) -> Iterator[bool]:
 
 
 class Upkeep:
-    """The upkeep of the logs of one service; those that are files have none, for logrotate rotates them.
+    """The upkeep of the logs of one service. Those that are files are rotated by others; once a day, the indexes of
+    rotated files that are gone are removed.
 
     Where there is an archive, a segment leaves the folder by being moved there, however old it is, and by nothing else:
     retention would remove what is in no archive yet. The archive is kept for as long as its own rules say: nothing here
@@ -61,7 +62,8 @@ class Upkeep:
         files: Any = os,
         store: Callable[..., Any] = Store,
     ) -> None:
-        self._logs = {log: settings for log, settings in logs.items() if settings.is_folder}
+        self._logs = dict(logs)
+        self._looked: dict[str, date] = {}
         self._clock = clock
         self._files = files
         self._store = store
@@ -71,8 +73,9 @@ class Upkeep:
         """Go once over all logs; returns what was repaired or removed, and what could not be done."""
         told: list[str] = []
         for log, settings in self._logs.items():
+            one = self._one if settings.is_folder else self._file
             try:
-                with closing(self._one(Path(settings.path), log, settings)) as messages:
+                with closing(one(Path(settings.path), log, settings)) as messages:
                     for message in messages:
                         told.append(message)
                         self._going()
@@ -107,6 +110,14 @@ class Upkeep:
             if settings.archive_url:
                 store = self._store(settings.archive_url, going=self._going)
                 yield from ship.ship_closed(folder, log, store, files=self._files)
+
+    def _file(self, path: Path, log: str, settings: LogSettings) -> Generator[str, None, None]:  # noqa: ARG002
+        """Of a log that is one file. To tell which files are gone all its indexes are read: once a day is enough."""
+        today = self._clock().date()
+        if self._looked.get(log) != today and path.exists():
+            self._looked[log] = today
+            for index in spent.prune(path, files=self._files):
+                yield f"{index}: the files that it tells of are gone; removed"
 
     def _prune(self, folder: Path, log: str, now: datetime, days: int) -> Iterator[str]:
         try:

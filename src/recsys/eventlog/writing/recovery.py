@@ -121,16 +121,27 @@ def settle(index: Path, *, files: Any = os) -> int:
         pending = _pending_of(content.header)
         if content.header is None or pending is None:
             return 0
-        made = IndexWriter.reopen(index, content.bytes, content.header, files)
-        if not content.tells(pending):
+        header = content.header
+        begins = index.name.removesuffix(f"{header.sequence}{INDEX}")
+        followed = index.with_name(f"{begins}{header.sequence + 1}{INDEX}")
+        made = IndexWriter.reopen(index, content.bytes, header, files)
+        is_told = content.tells(pending) or _has(followed, pending)
+        if not is_told:
             made.add(pending)
         made.pend(None)
         made.close()
-        return pending.count
+        return 0 if is_told else pending.count
     except BlockingIOError:
         return 0
     finally:
         files.close(lock)
+
+
+def _has(index: Path, gap: Gap) -> bool:
+    """Whether a gap of the index before was taken along into this one, and is told, or still kept, there."""
+    content = indexes.read(index)
+    begun = _pending_of(content.header)
+    return content.tells(gap) or (begun is not None and begun.first == gap.first)
 
 
 def _pending_of(header: Header | None) -> Gap | None:
@@ -291,11 +302,8 @@ class _Repair:
         pending = UNSET if header is None else header.pending
         if pending is UNSET or self._content.tells(pending):
             return 0
-        for path in self._followed():
-            next_one = indexes.read(path)
-            begun = UNSET if next_one.header is None else next_one.header.pending
-            if next_one.tells(pending) or (begun is not UNSET and begun.first == pending.first):
-                return 0
+        if any(_has(path, pending) for path in self._followed()):
+            return 0
         self._records.append(pending)
         return pending.count
 

@@ -64,11 +64,13 @@ class SharedLog:
         self._observer = observer
         self._fd: int | None = None
         self._index: IndexWriter | None = None
+        self._number = 0
         self._at = 0
         """Where the last write of this writer began."""
         self._end = 0
         """Where it ended: as long as the file ends there, nobody else has written, and nothing is torn."""
         self._lines = 0
+        self._pending: Gap | None = None
         self._sure = not durable
         """Whether what stood in the file when this writer came is on the disk."""
         self.opened: datetime | None = None
@@ -145,11 +147,13 @@ class SharedLog:
 
     def pend(self, gap: Gap) -> None:
         """Keep the gap that is not over yet where a full disk cannot hinder it."""
+        self._pending = gap
         if self._index is not None:
             self._index.pend(gap)
 
     def settle(self) -> None:
         """No gap is open any more: it is recorded."""
+        self._pending = None
         if self._index is not None:
             if self._durable:
                 with contextlib.suppress(OSError):
@@ -169,6 +173,18 @@ class SharedLog:
             self._index = None
         self._drop()
 
+    def _begin_index(self) -> IndexWriter:
+        """An index for the file that was opened. One that told of all files would grow as long as the process lives;
+        the one before can go when its file does."""
+        begun, before = self._new_index(), self._index
+        if self._pending is not None:
+            begun.pend(self._pending)
+        if before is not None:
+            before.pend(None)
+            before.add(Closed(ts=self._clock()))
+            before.close()
+        return begun
+
     def _drop(self) -> None:
         if self._fd is not None:
             with contextlib.suppress(OSError):  # the number is free again in any case
@@ -183,12 +199,11 @@ class SharedLog:
         try:
             if self._durable:
                 places.sync_folder(self._files, self.path.parent)
-            if self._index is None:
-                self._index = self._new_index()
+            index = self._index = self._begin_index()
             with locked(fd):
                 found = os.fstat(fd)
                 self.opened = self._clock()
-                self._index.add(
+                index.add(
                     Opened(inode=found.st_ino, device=found.st_dev, at=found.st_size, ts=self.opened)
                 )  # fmt: skip
         except OSError:
@@ -211,7 +226,7 @@ class SharedLog:
         self._sure = True
 
     def _new_index(self) -> IndexWriter:
-        for number in count(1):
+        for number in count(self._number + 1):
             path = self.path.with_name(f"{self.path.name}.{self._writer}-{number}{INDEX}")
             header = Header(
                 log=self._log, file=self.path.name, writer=self._writer, sequence=number, opened=self._clock()
@@ -219,6 +234,7 @@ class SharedLog:
             with contextlib.suppress(FileExistsError):
                 made = IndexWriter.create(path, header, self._files)
                 fcntl.flock(made.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells that its writer lives
+                self._number = number
                 return made
         raise AssertionError  # count() has no end
 
