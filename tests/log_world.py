@@ -101,7 +101,7 @@ class World:
         """The files that hold the log's lines."""
         if self.folder:
             return segments(self.logs, "exposure")
-        found = [path for path in self.logs.iterdir() if path.name.startswith("log.jsonl")]
+        found = [path for path in self.logs.iterdir() if path.name.startswith("log.")]
         return [path for path in sorted(found) if not path.name.endswith((INDEX, ".torn"))]
 
     def lines(self) -> list[bytes]:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recsys.contracts.report import DataQuality, Fates, KnownGap, Rate, SliceQuality
+from recsys.text import printable
 
 FATE_WORDS = {
     "invalid": "refused by validation",
@@ -64,11 +65,6 @@ def _gap(gap: KnownGap) -> str:
 def slice_value(text: str) -> str:
     """A value of a slice key as it is shown: printable, and not endless, though a log may hold what it likes."""
     return printable(text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…") or "(empty)"
-
-
-def printable(text: str) -> str:
-    """The text with escapes in place of the characters that a terminal or a page obeys."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def percent(rate: Rate) -> str:

@@ -15,6 +15,7 @@ import zstandard
 
 from recsys.errors import InputError, StorageError
 from recsys.eventlog import remote
+from recsys.eventlog.frames import ZstdFrames
 from recsys.eventlog.remote import Remote
 from recsys.eventlog.writing.segment import PACKED
 
@@ -31,7 +32,6 @@ MARKS = {
 }
 """How files begin that are often taken for a log."""
 CHUNK_BYTES = 1 << 20
-COMPRESSED_BYTES = 1 << 14  # of text that compresses 50 to 1, this becomes a megabyte
 LogFile = Path | Remote
 """A log, here or in an object store; printed, it is what a person would give."""
 
@@ -115,7 +115,7 @@ def localize(path: LogFile, scratch: Path) -> Path:
             if path.suffix == ".gz":
                 _unpack(path, _GzipMembers(source), target)
             elif path.suffix == ".zst":
-                _unpack(path, _ZstdFrames(source), target)
+                _unpack(path, ZstdFrames(source), target)
             elif not path.is_file():  # a named pipe, or what the shell makes of <(command)
                 _copy(source, target)
             else:
@@ -145,7 +145,7 @@ def _fetched(path: Remote, scratch: Path) -> Path:
         return copy
     target = folder / copy.stem
     with copy.open("rb") as source:
-        _unpack(path, _GzipMembers(source) if path.suffix == ".gz" else _ZstdFrames(source), target)
+        _unpack(path, _GzipMembers(source) if path.suffix == ".gz" else ZstdFrames(source), target)
     copy.unlink()
     return target
 
@@ -215,27 +215,3 @@ class _GzipMembers:
     def read(self, size: int) -> bytes:
         """Some of the content, b"" at its end; EOFError where the file is cut off."""
         return self._file.read1(size)
-
-
-class _ZstdFrames:
-    """The content of all frames of a zstd file. The library's own reader takes a frame that is cut off for its end."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._begun = False
-        self._rest = b""
-
-    def read(self, _size: int) -> bytes:
-        """Some of the content, b"" at its end; EOFError where the last frame is cut off."""
-        while data := self._rest or self._source.read(COMPRESSED_BYTES):
-            self._begun = True
-            content = self._frame.decompress(data)
-            self._rest = self._frame.unused_data if self._frame.eof else b""
-            if self._frame.eof:
-                self._frame, self._begun = zstandard.ZstdDecompressor().decompressobj(), False
-            if content:
-                return content
-        if self._begun:
-            raise EOFError("the file ends before its last frame does")
-        return b""

@@ -201,3 +201,40 @@ def test_an_index_that_cannot_be_read_is_no_empty_one(tmp_path):
     with pytest.raises(InputError, match=r"\.index: the index cannot be read"):
         known_loss.read(logs(tmp_path / "logs"))
     shutil.rmtree(index)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b'{"record":"gap","lost":-1,"first":"2026-02-05T10:00:00Z","last":"2026-02-05T10:00:00Z","reason":"x"}\n',
+        b'{"record":"gap","lost":1,"first":"2026-02-05T10:00:00","last":"2026-02-05T10:00:00","reason":"x"}\n',
+        b'{"record":"gap","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
+    ],
+    ids=["less than nothing", "no time zone", "deep"],
+)
+def test_damage_that_reads_as_a_record_takes_no_loss_back(tmp_path, damage):
+    """What cannot be a gap is none, and ends nothing."""
+    disk = Full()
+    log = writer(f"{tmp_path}/", disk)
+    log.append(b'{"n":1}')
+    lose(log, disk, 2)
+    log.append(b'{"n":2}')
+    log.close()
+    (index,) = tmp_path.glob("*.index")
+    index.write_bytes(index.read_bytes() + damage)
+    assert counts(known_loss.read(logs(tmp_path))) == [(2, 0)]
+
+
+def test_of_several_files_of_a_log_only_the_given_ones_are_asked(tmp_path):
+    """The writer that only wrote to another file is not asked, though its index stands beside this one too."""
+    disk = Full()
+    path = tmp_path / "exposures.jsonl"
+    for name, lost in (("w1", 1), ("w2", 2)):
+        log = writer(path, disk, name)
+        log.append(b'{"n":1}')
+        lose(log, disk, lost)
+        log.append(b'{"n":2}')
+        log.close()
+        path.rename(f"{path}.{name}")
+    assert counts(known_loss.read([tmp_path / "exposures.jsonl.w1"])) == [(1, 0)]
+    assert counts(known_loss.read([tmp_path / "exposures.jsonl.w2"])) == [(2, 0)]

@@ -1,9 +1,11 @@
 """Verification: nothing is told of a log that is as it was written; of another, what was done to it and no more."""
 
+import errno
 import fcntl
 import gzip
 import multiprocessing
 import os
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from recsys.eventlog.audit.pairing import in_place, paired
 from recsys.eventlog.audit.verify import verify_file, verify_folder, verify_log
+from recsys.eventlog.reader import expand
 from recsys.eventlog.writing import recovery
 from recsys.eventlog.writing.index import HEADER_BYTES
 from recsys.eventlog.writing.segment import index_of
@@ -230,8 +233,6 @@ def mutated(lines: list[bytes], kind: str, one: int, other: int) -> tuple[list[b
         case _:
             now[low], now[high] = now[high], now[low]
             faults = [("moved", *ranges(now)[each], 1) for each in (low, high)]
-    if kind == "swap" and high - low == 1:
-        faults = [("moved", faults[0][1], faults[1][2], 2)]
     return now, [] if now == lines else faults
 
 
@@ -645,3 +646,118 @@ def test_a_log_that_is_longer_than_what_is_read_at_once(tmp_path, mode):
     assert found(path) == [(file.name, "repeated", *ranges(now)[50], 1), (file.name, "missing", *ranges(was)[55], 1)]
     checked = list(verify_folder(path, "exposure") if mode == "folder" else verify_log(path))
     assert (sum(each.lines for each in checked), sum(each.bytes for each in checked)) == (60, file.stat().st_size)
+
+
+@pytest.mark.parametrize("at", [0, 5, 38])
+def test_neighbours_that_were_exchanged_are_both_named(log, at):
+    """Each has its own byte range, and is said to belong where the other one is."""
+    path, file = log
+    now = file.read_bytes().splitlines(keepends=True)
+    now[at : at + 2] = now[at + 1], now[at]
+    file.write_bytes(b"".join(now))
+    first, second = ranges(now)[at : at + 2]
+    assert found(path) == [(file.name, "moved", *first, 1), (file.name, "moved", *second, 1)]
+    checked = verify_folder(path, "exposure") if path.is_dir() else verify_log(path)
+    assert [fault.place for each in checked for fault in each.faults] == [second[1], first[0]]
+
+
+def test_an_inode_that_another_log_got_makes_its_file_none_of_this_log(tmp_path):
+    """A rotated file was compressed, and its inode became that of another log's file, of other lines."""
+    path = tmp_path / "exposures.jsonl"
+    write(str(path), lines_of("a", 40), "w1")
+    (tmp_path / "exposures.jsonl.1.gz").write_bytes(gzip.compress(path.read_bytes()))
+    other = path.rename(tmp_path / "outcomes.jsonl")
+    other.write_bytes(b'{"request_id":"another"}\n' * 5)
+    write(str(path), lines_of("b", 10), "w2")
+    assert (found(path), notes(path)) == ([], [])
+    assert sum(each.lines for each in verify_log(path)) == 50
+
+
+@pytest.mark.parametrize("cut", [1, 2_000])
+@pytest.mark.parametrize("mode", ["folder", "file"])
+def test_a_packed_file_that_is_cut_off_is_told_as_such(tmp_path, mode, cut):
+    """Also where only the last bytes of the archive are gone."""
+    path = tmp_path / "logs" if mode == "folder" else tmp_path / "exposures.jsonl"
+    clock = Clock()
+    write(f"{path}/" if mode == "folder" else str(path), lines_of("a", 4_000), clock=clock)
+    (file,) = path.glob("*.jsonl") if path.is_dir() else [path]
+    packed = file.with_name(f"{file.name}.zst" if mode == "folder" else f"{file.name}.1.zst")
+    packed.write_bytes(zstandard.ZstdCompressor().compress(file.read_bytes())[:-cut])
+    file.unlink()
+    if mode == "file":
+        write(str(path), lines_of("b", 10), "w2", clock=clock)
+    assert [fault[:2] for fault in found(path)] == [(packed.name, "unreadable")]
+
+
+@pytest.mark.parametrize("field", ["crc", "lines"])
+def test_a_seal_that_says_something_else_than_the_lines(tmp_path, field):
+    """Every line is as its index says, and yet the seal was changed: that is a fault."""
+    path = tmp_path / "logs"
+    write(f"{path}/", lines_of("a", 40))
+    (index,) = path.glob("*.index")
+    before = re.search(rf'"record":"seal".*"{field}":(\d+)'.encode(), index.read_bytes())
+    assert before is not None
+    data = index.read_bytes()
+    index.write_bytes(data[: before.start(1)] + b"%d" % (int(before[1]) + 1) + data[before.end(1) :])
+    (file,) = path.glob("*.jsonl")
+    assert found(path) == [(file.name, "sums", 0, 0, 0)]
+
+
+def test_hostile_indexes_are_told_and_end_nothing(tmp_path):
+    """A folder in place of an index, and JSON that is deeper than can be read: the other segments are verified."""
+    path = tmp_path / "logs"
+    for name in ("u", "v", "w"):
+        write(f"{path}/", lines_of("a", 40), name)
+    first, second, _ = sorted(path.glob("*.index"))
+    first.unlink()
+    first.mkdir()
+    deep = b'{"record":"gap","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+    size = second.stat().st_size
+    second.write_bytes(second.read_bytes() + deep)
+    assert found(path) == [
+        (first.name.removesuffix(".index"), "no index", 0, 0, 0),
+        (second.name, "index damaged", size, size + len(deep), 0),
+    ]
+
+
+def test_what_a_failed_flush_set_aside_is_part_of_the_log(tmp_path):
+    """It is read with its folder, verified, and known by its name also as a copy, which has another inode."""
+    path = tmp_path / "logs" / "exposures.jsonl"
+    fail = iter([False, True, False, False])
+
+    class Failing:
+        def __getattr__(self, name):
+            return getattr(os, name)
+
+        def fdatasync(self, fd):
+            if next(fail):
+                raise OSError(errno.EIO, "Input/output error")
+
+    path.parent.mkdir()
+    made = LogWriter(
+        LogSettings(path=str(path), fsync=True), log="exposure", writer="w", clock=Clock(), files=Failing()
+    )  # fmt: skip
+    made.open()
+    for line in lines_of("a", 3):
+        made.append(line)
+    made.close()
+    (aside,) = set(path.parent.glob("*.jsonl")) - {path}
+    assert expand(str(path.parent)) == sorted([path, aside])
+    content = aside.read_bytes()
+    aside.unlink()
+    (path.parent / "in the way of the inode").touch()
+    aside.write_bytes(content)
+    assert (found(path), sum(each.lines for each in verify_log(path))) == ([], 3)
+
+
+@pytest.mark.parametrize("entry", ["[1099511627776,1]", "[10,-1]", "[10,99999999999999999999]"])
+def test_lines_that_no_file_could_have_are_no_records(log, entry):
+    """An index that tells of a line of a terabyte, or of a sum that is none, is damaged there."""
+    path, _ = log
+    (index,) = path.glob("*.index") if path.is_dir() else path.parent.glob("*.index")
+    data = index.read_bytes().splitlines(keepends=True)
+    first = next(n for n, line in enumerate(data) if line.startswith(b'{"record":"lines"'))
+    data[first] = re.sub(rb'"lines":\[.*\]}', b'"lines":[%s]}' % entry.encode(), data[first])
+    index.write_bytes(b"".join(data))
+    start, end = ranges(data)[first]
+    assert (index.name, "index damaged", start, end, 0) in found(path)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recsys.contracts.report import Estimate, Fates, MetricResult, Rate, Report
-from recsys.evaluation.quality_text import FATE_WORDS, gaps, percent, printable, slice_value
+from recsys.evaluation.quality_text import FATE_WORDS, gaps, percent, slice_value
+from recsys.text import printable
 
 __all__ = [
     "FATE_WORDS",

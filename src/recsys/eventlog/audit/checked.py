@@ -24,7 +24,7 @@ from recsys.eventlog.writing.index import Damaged, Erased, Gap
 
 Kind = Literal[
     "missing", "repeated", "moved", "changed", "unindexed", "torn", "unreadable",
-    "no index", "index damaged", "no segment",
+    "no index", "index damaged", "sums", "no segment",
 ]  # fmt: skip
 
 _WORDS: dict[Kind, str] = {
@@ -37,6 +37,7 @@ _WORDS: dict[Kind, str] = {
     "unreadable": "cannot be unpacked from here on",
     "no index": "the index is gone: nothing can be compared",
     "index damaged": "of the index are no records",
+    "sums": "every line is as its index says, and the sums of the index say otherwise: the index was changed",
     "no segment": "gone",
 }
 
@@ -60,7 +61,7 @@ class Fault(Struct, frozen=True, kw_only=True):
         belong = "it belongs" if self.lines == 1 else "they belong"
         where = f"{self.file}: bytes {self.start:,} to {self.end:,}"
         match self.kind:
-            case "no index":
+            case "no index" | "sums":
                 return f"{self.file}: {_WORDS[self.kind]}"
             case "no segment":
                 return f"{self.file}: gone{', with ' + lines.strip() if lines else ''}"
@@ -203,7 +204,7 @@ class _Comparison:
         stream, layout = self._stream, self._layout
         if layout.end is not None:
             whole = layout.end >= stream.at and self._passed(layout.end) and stream.crc == layout.crc
-            return whole and not stream.take(1)
+            return whole and not stream.take(1) and (bool(self._unknown) or stream.lines == layout.lines)
         if not layout.growing and self._seen <= stream.at:
             return True
         start = stream.at
@@ -269,6 +270,8 @@ class _Comparison:
             return
         for start, end in compare.joined_ranges(found.unknown):
             self.add(Fault(file=str(self._path), kind="changed", start=start, end=end))
+        if not self.faults:
+            self.add(Fault(file=str(self._path), kind="sums"))
 
     def _note(self) -> None:
         damaged = {record.at for section in self._layout.sections for record in section.of(Damaged)}

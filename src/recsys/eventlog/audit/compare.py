@@ -52,13 +52,14 @@ class Hole(Struct, frozen=True):
 class Difference(Struct, frozen=True, kw_only=True):
     """One range of lines that are not as they were written. ``start`` to ``end``: bytes of the file as it is, of
     missing lines those of the file as it was written. ``place``: of missing and moved lines, the byte of the file as it
-    is where they belong."""
+    is where they belong. ``number``: of moved lines, that of the first among the written ones."""
 
     kind: Kind
     start: int
     end: int
     lines: int
     place: int | None = None
+    number: int = -1
 
     @property
     def where(self) -> int:
@@ -103,8 +104,8 @@ class _Comparison:
         self._found: list[Difference] = []
         self._unknown: list[tuple[int, int]] = []
         self._moved: list[int] = []
-        self._belongs: dict[int, int] = {}
-        """Of written lines that are there and not in place: where they belong."""
+        self._belongs: dict[int, tuple[int, int]] = {}
+        """Of written lines that are there and not in place: where they belong, between two lines in place."""
         self._pairs = paired(wrote.keys, there.keys)
         strange = {key for key, pair in zip(there.keys, self._pairs, strict=True) if pair < 0}
         self._known = strange & set(wrote.keys) | written_before(strange) if strange else set[int]()
@@ -116,7 +117,7 @@ class _Comparison:
             if written or place or written.start in self._holes:
                 self._gap(written, place)
         for place in self._moved:
-            self._add("moved", place, self._belongs[self._pairs[place]])
+            self._add_moved(place)
         found = sorted(self._found, key=lambda each: (each.where, each.kind != "missing", each.start))
         return Compared(differences=list(_joined(found)), unknown=self._unknown)
 
@@ -135,7 +136,8 @@ class _Comparison:
     def _gap(self, written: range, there: range) -> None:
         at = self._there.end(there.start - 1) if there.start else self._begin
         missing = [number for number in written if self._gone[number]]
-        self._belongs.update((number, at) for number in written if not self._gone[number])
+        until = self._there.end(there.stop - 1) if there else at
+        self._belongs.update((number, (at, until)) for number in written if not self._gone[number])
         self._moved += [place for place in there if self._pairs[place] >= 0]
         strange = [place for place in there if self._pairs[place] < 0]
         for number in range(written.start, written.stop + 1):
@@ -213,19 +215,27 @@ class _Comparison:
     def _bytes(rows: Rows, numbers: list[int]) -> int:
         return sum(rows.length(number) for number in numbers)
 
-    def _add(self, kind: Kind, place: int, belongs: int | None = None) -> None:
+    def _add(self, kind: Kind, place: int) -> None:
         start, end = self._there.starts[place], self._there.end(place)
-        self._found.append(Difference(kind=kind, start=start, end=end, lines=1, place=belongs))
+        self._found.append(Difference(kind=kind, start=start, end=end, lines=1))
+
+    def _add_moved(self, place: int) -> None:
+        number = self._pairs[place]
+        start, end = self._there.starts[place], self._there.end(place)
+        first, last = self._belongs[number]
+        belongs = last if first == start else first  # neighbours that were exchanged: the first one belongs behind
+        self._found.append(Difference(kind="moved", start=start, end=end, lines=1, place=belongs, number=number))
 
     def _lost(self, start: int, end: int, lines: int, place: int) -> None:
         self._found.append(Difference(kind="missing", start=start, end=end, lines=lines, place=place))
 
 
 def _joined(found: Sequence[Difference]) -> Iterator[Difference]:
-    """Neighbours of one kind as one."""
+    """Neighbours of one kind as one; moved ones as far as they were neighbours before."""
     last: Difference | None = None
     for each in found:
-        if last is not None and (each.kind, each.start) == (last.kind, last.end):
+        follows = each.number in (-1, last.number + last.lines) if last is not None else False
+        if last is not None and follows and (each.kind, each.start) == (last.kind, last.end):
             last = replace(last, end=each.end, lines=last.lines + each.lines)
             continue
         if last is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from msgspec import UNSET, Struct, field
 from recsys.errors import InputError
 from recsys.eventlog.writing.index import Alias, Gap, Header, Opened, Record
 from recsys.eventlog.writing.segment import INDEX, index_of, parse
+from recsys.eventlog.writing.shared import is_of
 
 _LINES = b'{"record":"lines"'
 """Nearly all of an index is this, and says nothing of losses: it is not decoded."""
@@ -42,25 +44,24 @@ def read(paths: Sequence[Path]) -> Told:
 
     InputError where there is an index and it cannot be read: to pass over it would be to hide a loss.
     """
-    gaps: dict[tuple[str, Gap], FileGap] = {}
+    gaps: dict[tuple[str, datetime, str], FileGap] = {}
     aliases: dict[Alias, None] = {}
-    for index, path in _indexes(paths):
-        records = _records(index)
-        header = next((record for record in records if isinstance(record, Header)), None)
-        writer = index.name if header is None else header.writer
-        aliases.update(dict.fromkeys(record for record in records if isinstance(record, Alias)))
-        for gap in _gaps(_of_file(records, path)):
-            gaps.setdefault((writer, _key(gap)), FileGap(file=str(path), gap=gap))
-            if gaps[writer, _key(gap)].gap.count < gap.count:
-                gaps[writer, _key(gap)] = FileGap(file=str(path), gap=gap)
+    for path, indexes in _indexes(paths):
+        told = [(index, _records(index)) for index in indexes]
+        ours = [(index, _of_file(records, path)) for index, records in told]
+        if all(records is None for _, records in ours):  # of a copy: rather a loss too many than one that is not told
+            ours = told
+        for (index, records), (_, part) in zip(told, ours, strict=True):
+            header = next((record for record in records if isinstance(record, Header)), None)
+            writer = index.name if header is None else header.writer
+            aliases.update(dict.fromkeys(record for record in records if isinstance(record, Alias)))
+            for gap in _gaps(part or []):
+                # A crash may leave one gap twice: as it was at some time in the header of an index, and as it ended
+                key = (writer, gap.first, gap.reason)
+                if key not in gaps or gaps[key].gap.count < gap.count:
+                    gaps[key] = FileGap(file=str(path), gap=gap)
     in_order = sorted(gaps.values(), key=lambda each: (each.gap.first, each.file))
     return Told(gaps=in_order, aliases=list(aliases))
-
-
-def _key(gap: Gap) -> Gap:
-    """What does not change while a gap grows. A crash may leave one gap twice: as it was at some time in the header of
-    one index, and as it ended in this or the next one."""
-    return Gap(first=gap.first, last=gap.first, reason=gap.reason)
 
 
 def _gaps(records: Iterable[Record]) -> Iterator[Gap]:
@@ -88,15 +89,13 @@ def _records(index: Path) -> list[Record]:
 def _decoded(line: bytes) -> list[Record]:
     try:
         return [_decode(line)]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return []
 
 
-def _of_file(records: list[Record], path: Path) -> list[Record]:
-    """Of the index of a log that is one file, the records of the file that ``path`` is now, told by its inode.
-
-    All where none is, as of a copy: rather a loss too many than one that is not told.
-    """
+def _of_file(records: list[Record], path: Path) -> list[Record] | None:
+    """Of the index of a log that is one file, the records of the file that ``path`` is now, told by its inode; None
+    where it tells of others alone."""
     if not any(isinstance(record, Opened) for record in records):
         return records
     found = path.stat()
@@ -109,11 +108,11 @@ def _of_file(records: list[Record], path: Path) -> list[Record]:
             ours.append(record)
     if taken:  # a gap that is not over yet is of the file that was opened last
         ours += [record for record in records if isinstance(record, Header)]
-    return ours or records
+    return ours or None
 
 
-def _indexes(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Each index beside the files, with the file."""
+def _indexes(paths: Sequence[Path]) -> Iterator[tuple[Path, list[Path]]]:
+    """The files that have indexes beside them, with these."""
     shared: dict[Path, list[Path]] = {}
     for path in paths:
         if not path.is_file():
@@ -121,21 +120,20 @@ def _indexes(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
         segment = path.with_name(path.name.removesuffix(".gz"))
         if parse(segment.name) is not None:
             if index_of(segment).exists():
-                yield index_of(segment), path
+                yield path, [index_of(segment)]
             continue
         if path.parent not in shared:
             shared[path.parent] = sorted(path.parent.glob(f"*{INDEX}"))
-        for index in shared[path.parent]:
-            if _is_of(index, path.name):
-                yield index, path
+        found = [index for index in shared[path.parent] if _is_of(index, path.name)]
+        if found:
+            yield path, found
 
 
 def _is_of(index: Path, name: str) -> bool:
     """Whether an index is of the file of this name, also where that has been renamed: ``exposures.jsonl.1``,
-    ``exposures.jsonl-20260205.gz``, ``exposures-20260205.jsonl``."""
+    ``exposures.jsonl-20260205.gz``, ``exposures-20260205.jsonl``, or set aside."""
     if parse(index.name) is not None:
         return False
     file = index.name.removesuffix(INDEX).rpartition(".")[0]
-    stem, suffix = Path(file).stem, Path(file).suffix
     without_date = _DATE.sub("", name.removesuffix(".gz").removesuffix(".zst"), count=1)
-    return bool(file) and (name == file or name.startswith((f"{file}.", f"{file}-")) or without_date == stem + suffix)
+    return bool(file) and (is_of(Path(file), name) or without_date == file)

@@ -82,7 +82,7 @@ class Scan(Struct, kw_only=True):
 
 
 def scan(path: Path) -> Scan:
-    """Read an index, once; an empty scan where the file is missing. OSError where it cannot be read."""
+    """Read an index, once; an empty scan where there is no such file. OSError where it cannot be read."""
     made = Scan(path=path)
     doubtful: list[tuple[int, int]] = []
     try:
@@ -95,7 +95,7 @@ def scan(path: Path) -> Scan:
                     made.sections[-1].end = made.size
                 else:
                     doubtful.append((start, made.size))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return made
     if any(section.seal for section in made.sections):
         made.bad += doubtful
@@ -129,7 +129,7 @@ def decoded(line: bytes) -> Record | None:
     """The record of a line; None where it is none."""
     try:
         return _decode(line) if line.endswith(b"\n") else None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -145,14 +145,15 @@ class Run(Struct):
 class Layout:
     """The lines of one file in its order, as all sections that tell of it say.
 
-    ``end`` and ``crc``: what its seal says; None without one. ``growing``: lines may follow that no index knows yet,
-    for a writer is at it, or ended before it could index them.
+    ``end``, ``lines`` and ``crc``: what its seal says; None without one. ``growing``: lines may follow that no index
+    knows yet, for a writer is at it, or ended before it could index them.
     """
 
     def __init__(self, sections: Sequence[Section], *, growing: bool) -> None:
         self.sections = list(sections)
         seal = next((section.seal for section in sections if section.seal is not None), None)
         self.end = None if seal is None else seal.bytes
+        self.lines = None if seal is None else seal.lines
         self.crc = None if seal is None else seal.crc
         self.growing = growing and seal is None
         self.bad: dict[Path, list[tuple[int, int]]] = {}

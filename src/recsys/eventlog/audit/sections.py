@@ -7,14 +7,17 @@ files; and a copy, compressed or not, has another inode, and is told by its line
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
+from zlib import crc32
 
 from msgspec import Struct
 
 from recsys.eventlog.audit.layout import Layout, Scan, Section, scan
+from recsys.eventlog.audit.stream import DAMAGED, opened
 from recsys.eventlog.writing.index import Closed, Opened
 from recsys.eventlog.writing.segment import INDEX, parse
 
@@ -109,6 +112,22 @@ def _opened_at(section: Section) -> datetime:
 def of_file(number: tuple[int, int], known: Sequence[Life]) -> Life | None:
     """The life of a file that is there, by its inode and device: the last one, for older ones are over."""
     return next((life for life in reversed(known) if life.number == number), None)
+
+
+def first_lines(file: Path, at: int = 0) -> set[tuple[int, int]]:
+    """What tells a file: length and CRC-32 of each of its first lines from byte ``at`` on, as far as they can be
+    read."""
+    keys: set[tuple[int, int]] = set()
+    with contextlib.suppress(*DAMAGED), opened(file) as (stream, _):
+        for line in islice(stream.lines_from(at), LINES_TO_TELL_BY):
+            keys.add((len(line), crc32(line)))
+    return keys
+
+
+def is_life_of(file: Path, life: Life) -> bool:
+    """Whether a file that has the inode of a life holds some of its first lines too: an inode is used again."""
+    first = next(life.layout().pieces(), None)
+    return first is None or like(first_lines(file, first.at), [life]) is not None
 
 
 def like(keys: set[tuple[int, int]], known: Sequence[Life]) -> Life | None:

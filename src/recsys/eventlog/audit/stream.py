@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 import zstandard
 
+from recsys.eventlog.frames import ZstdFrames
+
 READ_BYTES = 1 << 20
 DAMAGED = (zstandard.ZstdError, gzip.BadGzipFile, zlib.error, EOFError)
 """What is raised where a packed file cannot be unpacked."""
@@ -62,8 +64,7 @@ class Stream:
     def _unpacked(self) -> BinaryIO:
         self._file.seek(0)
         if self._suffix == ".zst":
-            reader = zstandard.ZstdDecompressor().stream_reader(self._file, read_across_frames=True, closefd=False)
-            return io.BufferedReader(reader, READ_BYTES)
+            return io.BufferedReader(ZstdFrames(self._file), READ_BYTES)
         return gzip.GzipFile(fileobj=self._file) if self._suffix == ".gz" else self._file  # type: ignore[return-value]
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -23,8 +21,9 @@ from recsys.eventlog.audit import sections
 from recsys.eventlog.audit.checked import Checked, Fault, check, damage, described
 from recsys.eventlog.audit.layout import Layout, Scan
 from recsys.eventlog.audit.sections import Life
-from recsys.eventlog.audit.stream import DAMAGED, opened
+from recsys.eventlog.audit.stream import opened
 from recsys.eventlog.writing.segment import INDEX, PACKED, TORN, index_of, parse, plain, segments
+from recsys.eventlog.writing.shared import is_of
 
 __all__ = ["Checked", "Fault", "rotated", "verify_file", "verify_folder", "verify_log", "verify_segment"]
 
@@ -167,15 +166,16 @@ def verify_file(path: Path, *, on_bytes: OnBytes = _silent) -> Checked:
 
 def rotated(path: Path) -> list[Path]:
     """The files of a log that is one file, the newest last: itself, and those it was renamed to or copied from, as
-    ``<file>.1``, ``<file>-20260205.gz``, or any name in its folder that one of its files has now."""
-    known = {life.number for life in sections.lives(sections.scans(path.parent).get(path.name, []))}
+    ``<file>.1``, ``<file>-20260205.gz``, what was set aside, or any name in its folder that one of its files has
+    now."""
+    lives = sections.lives(sections.scans(path.parent).get(path.name, []))
     found = []
     for each in path.parent.iterdir():
         if not each.is_file() or each.name.endswith((INDEX, TORN)):
             continue
         stat = each.stat()
-        ours = each.name == path.name or each.name.startswith((f"{path.name}.", f"{path.name}-"))
-        if ours or (stat.st_ino, stat.st_dev) in known:
+        life = None if is_of(path, each.name) else sections.of_file((stat.st_ino, stat.st_dev), lives)
+        if is_of(path, each.name) or (life is not None and sections.is_life_of(each, life)):
             found.append((each == path, stat.st_mtime, each))
     return [each for _, _, each in sorted(found)]
 
@@ -192,25 +192,21 @@ def spent(path: Path) -> list[Scan]:
 
 
 def _matched(files: Sequence[Path], lives: Sequence[Life]) -> dict[Path, Life | None]:
-    """What each file is: told by its inode, or else by its first lines."""
-    found: dict[Path, Life | None] = {}
+    """What each file is: told by its inode and its first lines, by its lines alone, or, where these were changed, by
+    its inode alone."""
+    found: dict[Path, Life | None] = dict.fromkeys(files)
+    by_inode = {}
     for file in files:
         stat = file.stat()
-        found[file] = sections.of_file((stat.st_ino, stat.st_dev), lives)
-    taken = {id(life) for life in found.values()}
-    for file in files:
-        if found[file] is None:
-            found[file] = sections.like(_first_lines(file), [life for life in lives if id(life) not in taken])
+        life = by_inode[file] = sections.of_file((stat.st_ino, stat.st_dev), lives)
+        found[file] = life if life is not None and sections.is_life_of(file, life) else None
+    for tell in (lambda file, left: sections.like(sections.first_lines(file), left), lambda file, _: by_inode[file]):
+        for file in files:
+            if found[file] is None:
+                taken = {id(life) for life in found.values()}
+                life = tell(file, [life for life in lives if id(life) not in taken])
+                found[file] = None if id(life) in taken else life
     return found
-
-
-def _first_lines(file: Path) -> set[tuple[int, int]]:
-    try:
-        with opened(file) as (stream, _):
-            lines = islice(stream.lines_from(0), sections.LINES_TO_TELL_BY)
-            return {(len(line), zlib.crc32(line)) for line in lines}
-    except DAMAGED:
-        return set()
 
 
 def _compared(file: Path, life: Life, seen: int, on_bytes: OnBytes) -> Checked:
@@ -231,7 +227,8 @@ def _unknown(file: Path, scans: Sequence[Scan]) -> Checked:
     opened_at = [scan.header.opened for scan in scans if scan.header is not None]
     if opened_at and datetime.fromtimestamp(stat.st_mtime, UTC) < min(opened_at):
         return replace(told, notes=["older than any index, and not compared"])
-    return replace(told, faults=[Fault(file=str(file), kind="no index")])
+    kind = "no index" if sections.first_lines(file) else "unreadable"
+    return replace(told, faults=[Fault(file=str(file), kind=kind)])
 
 
 def _lost(path: Path, life: Life) -> Checked:

@@ -31,7 +31,6 @@ from recsys.eventlog.erasure.erased_index import Taken, without_aliases
 from recsys.eventlog.erasure.subjects import Subjects, Theirs
 from recsys.eventlog.writing import swap
 from recsys.eventlog.writing.index import Alias
-from recsys.eventlog.writing.segment import PACKED
 from recsys.objectstore import Store
 
 EXPOSURE = "exposure"
@@ -164,8 +163,6 @@ class _Run:
                     found.lines.append((Taken(found.size, len(line), zlib.crc32(line)), theirs))
                 found.size += len(line)
                 found.crc = zlib.crc32(line, found.crc)
-            if file.path.suffix == PACKED and found.size < file.sealed_bytes:
-                raise EOFError  # the library takes a frame that is cut off for its end
         return found
 
     def _keep_back(self, found: _Found, held_back: set[str]) -> None:

@@ -8,10 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
-from zlib import crc32
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -19,7 +17,6 @@ from msgspec.structs import replace
 from recsys.errors import StorageError
 from recsys.eventlog.audit import layout, sections
 from recsys.eventlog.audit.layout import Section
-from recsys.eventlog.audit.stream import DAMAGED, opened
 from recsys.eventlog.audit.verify import rotated
 from recsys.eventlog.upkeep import passes as upkeep
 from recsys.eventlog.writing import recovery, shared, swap
@@ -78,11 +75,6 @@ class LogFile(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return self.url or str(self.path)
-
-    @property
-    def sealed_bytes(self) -> int:
-        """The bytes of its content by its seal; 0 without one."""
-        return next((section.seal.bytes for section in self.sections if section.seal is not None), 0)
 
     def content(self) -> AbstractContextManager[None]:
         """Meanwhile the file is there."""
@@ -166,8 +158,6 @@ def _rotated(place: Place, held: ExitStack) -> Iterator[LogFile]:
     )  # fmt: skip
     for path in rotated(place.path):
         found = _told(place.path, path)
-        if not found.sections and not path.name.startswith(place.path.name):
-            continue  # another file, which has the inode now that one of the log had
         telling = free if path == place.path else {section.index for section in found.sections}
         closed = all(free.get(index, True) for index in telling)
         yield LogFile(
@@ -185,10 +175,10 @@ def _told(base: Path, path: Path) -> _Told:
     """What the indexes of a log that is one file tell of a file that it is, or was."""
     lives = sections.lives(sections.scans(base.parent).get(base.name, []))
     stat = path.stat()
-    by_inode, lines = sections.of_file((stat.st_ino, stat.st_dev), lives), _first_lines(path)
-    if by_inode is not None and lines and by_inode.lines and sections.like(lines, [by_inode]) is None:
-        by_inode = None  # the inode is used again, by another file
-    life = by_inode or sections.like(lines, lives)
+    by_inode = sections.of_file((stat.st_ino, stat.st_dev), lives)
+    if by_inode is not None and not sections.is_life_of(path, by_inode):
+        by_inode = None
+    life = by_inode or sections.like(sections.first_lines(path), lives)
     return _Told([] if life is None else life.sections, by_inode is not None)
 
 
@@ -209,12 +199,3 @@ def _is_free(index: Path, held: ExitStack) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _first_lines(path: Path) -> set[tuple[int, int]]:
-    try:
-        with opened(path) as (stream, _):
-            lines = islice(stream.lines_from(0), sections.LINES_TO_TELL_BY)
-            return {(len(line), crc32(line)) for line in lines}
-    except DAMAGED:
-        return set()

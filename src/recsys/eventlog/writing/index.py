@@ -31,8 +31,11 @@ BACKLOG_BYTES = 1 << 20
 """What is kept of an index that cannot be written; beyond that the lines are in the log and in no index."""
 
 Offset = Annotated[int, Meta(ge=0, le=1 << 60)]
-Length = Annotated[int, Meta(gt=0, le=1 << 40)]
-"""Bounds, so that damage that reads as a record sends nobody to places that no file has."""
+Length = Annotated[int, Meta(gt=0, le=1 << 28)]
+Sum = Annotated[int, Meta(ge=0, lt=1 << 32)]
+Count = Annotated[int, Meta(ge=0, le=1 << 60)]
+Instant = Annotated[datetime, Meta(tz=True)]
+"""Bounds, so that damage that reads as a record sends nobody to places that no file has, and takes no loss back."""
 
 
 class _Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="record", gc=False):
@@ -43,10 +46,10 @@ class Gap(_Record, frozen=True, kw_only=True, tag="gap"):
     """Records that are in no log: ``lost`` of lists that were shown (or that were written, and are gone), ``refused``
     of requests that were refused because they could not be logged."""
 
-    lost: int = 0
-    refused: int = 0
-    first: datetime
-    last: datetime
+    lost: Count = 0
+    refused: Count = 0
+    first: Instant
+    last: Instant
     reason: str
 
     @property
@@ -62,7 +65,7 @@ class Header(_Record, frozen=True, kw_only=True, tag="index.v1"):
     file: str
     writer: str
     sequence: int
-    opened: datetime
+    opened: Instant
     pending: Gap | UnsetType = UNSET
 
 
@@ -72,7 +75,7 @@ class Opened(_Record, frozen=True, kw_only=True, tag="opened"):
     inode: int
     device: int
     at: int
-    ts: datetime
+    ts: Instant
 
 
 class Lines(_Record, frozen=True, kw_only=True, tag="lines"):
@@ -84,9 +87,9 @@ class Lines(_Record, frozen=True, kw_only=True, tag="lines"):
 
     at: Offset
     before: Offset
-    ts: datetime
-    crc: int | UnsetType = UNSET
-    lines: Annotated[list[tuple[Length, int]], Meta(min_length=1)]
+    ts: Instant
+    crc: Sum | UnsetType = UNSET
+    lines: Annotated[list[tuple[Length, Sum]], Meta(min_length=1)]
 
     @property
     def end(self) -> int:
@@ -99,8 +102,8 @@ class End(_Record, frozen=True, kw_only=True, tag="end"):
     there are gone (and a gap tells so)."""
 
     at: Offset
-    ts: datetime
-    lost: int = 0
+    ts: Instant
+    lost: Count = 0
 
 
 class Torn(_Record, frozen=True, kw_only=True, tag="torn"):
@@ -108,7 +111,7 @@ class Torn(_Record, frozen=True, kw_only=True, tag="torn"):
 
     at: int
     bytes: int
-    ts: datetime
+    ts: Instant
 
 
 class Damaged(_Record, frozen=True, kw_only=True, tag="damaged"):
@@ -116,7 +119,7 @@ class Damaged(_Record, frozen=True, kw_only=True, tag="damaged"):
 
     at: int
     bytes: int
-    ts: datetime
+    ts: Instant
 
 
 class Alias(_Record, frozen=True, kw_only=True, tag="alias"):
@@ -130,24 +133,24 @@ class Seal(_Record, frozen=True, kw_only=True, tag="seal"):
     """The segment is closed and on the disk: so many bytes and lines, written between ``first`` and ``last``; ``crc``
     is the CRC-32 of the file."""
 
-    bytes: int
-    lines: int
-    crc: int
-    first: datetime | UnsetType = UNSET
-    last: datetime | UnsetType = UNSET
+    bytes: Offset
+    lines: Count
+    crc: Sum
+    first: Instant | UnsetType = UNSET
+    last: Instant | UnsetType = UNSET
 
 
 class Erased(_Record, frozen=True, kw_only=True, tag="erased"):
     """The receipt of an erasure: so many lines were taken out. It does not say whose."""
 
-    lines: int
-    ts: datetime
+    lines: Count
+    ts: Instant
 
 
 class Closed(_Record, frozen=True, kw_only=True, tag="closed"):
     """A writer of a log that is one file has ended in order: all that it wrote is indexed."""
 
-    ts: datetime
+    ts: Instant
 
 
 Record = Header | Opened | Lines | End | Torn | Damaged | Alias | Seal | Gap | Erased | Closed

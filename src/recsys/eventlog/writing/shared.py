@@ -31,6 +31,17 @@ def indexes_of(path: Path) -> list[Path]:
     )
 
 
+def aside_prefix(path: Path) -> str:
+    """How the names of files begin that a log that is one file was set aside as, after a failed flush:
+    ``exposures.failed-<time>-<writer>-<n>.jsonl``."""
+    return f"{path.stem}.failed-"
+
+
+def is_of(path: Path, name: str) -> bool:
+    """Whether a file of this name is, or by its name was, the log ``path``: itself, rotated, or set aside."""
+    return name == path.name or name.startswith((f"{path.name}.", f"{path.name}-", aside_prefix(path)))
+
+
 @contextmanager
 def locked(fd: int) -> Iterator[None]:
     """Under the lock of a file."""
@@ -76,9 +87,11 @@ class SharedLog:
         self.opened: datetime | None = None
 
     def open(self) -> None:
-        """Open the file, and cut a torn tail."""
+        """Open the file, and cut a torn tail. Where that cannot be cut, each line tries again: no damage is in the way of
+        a start."""
         fd = self._reopen()
-        self._make_sure(fd)
+        with contextlib.suppress(OSError):
+            self._make_sure(fd)
         for index in indexes_of(self.path):
             with contextlib.suppress(OSError):
                 recovery.settle(index, files=self._files)
@@ -129,10 +142,11 @@ class SharedLog:
         return cut
 
     def _aside(self) -> Path:
-        """A name that is free: nothing is renamed over a log."""
-        name = f"{self.path.name}.failed-{self._clock():%Y%m%dT%H%M%S%f}-{self._writer}"
+        """A name that is free, for nothing is renamed over a log, and that ends as a log does: who reads its folder
+        reads it too."""
+        name = f"{aside_prefix(self.path)}{self._clock():%Y%m%dT%H%M%S%f}-{self._writer}"
         return next(
-            path for n in count(1) if not (path := self.path.with_name(f"{name}-{n}")).exists()
+            path for n in count(1) if not (path := self.path.with_name(f"{name}-{n}{self.path.suffix}")).exists()
         )  # fmt: skip
 
     def make_ready(self) -> None:

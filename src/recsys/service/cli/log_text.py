@@ -14,6 +14,7 @@ from msgspec import Struct
 from recsys.eventlog.audit.status import Status, merged
 from recsys.eventlog.audit.verify import Checked, Fault
 from recsys.eventlog.writing.index import Gap
+from recsys.text import printable
 
 
 class Verified(Struct, frozen=True, kw_only=True):
@@ -60,7 +61,7 @@ def verified(found: Verified) -> str:
         counted(len(found.gaps), "gap") + (f" of {counted(gaps, 'record')}" if gaps else ""),
         f"{counted(found.erased, 'line')} erased",
     ]
-    return "".join(f"{line}\n" for line in [*told, f"{found.log} log {found.path}: {', '.join(parts)}"])
+    return "".join(f"{printable(line)}\n" for line in [*told, f"{found.log} log {found.path}: {', '.join(parts)}"])
 
 
 def counted(number: int, word: str) -> str:
@@ -96,7 +97,7 @@ def table(found: Sequence[Status]) -> str:
         ]  # fmt: skip
         width = max(len(name) for name, _ in rows)
         out.write(f"{each.log} log {each.path}\n")
-        out.writelines(f"  {name:<{width}}  {value}\n" for name, value in rows)
+        out.writelines(printable(f"  {name:<{width}}  {value}") + "\n" for name, value in rows)
     return out.getvalue()
 
 
