@@ -125,6 +125,7 @@ def test_nothing_is_there(store_of):
         ("http://host/x?sig=hunter2", "http://host/x: not an object store"),
         ("ftp://me:hunter2@host/x", "ftp://host/x: not an object store"),
         ("s3://me:hunter2@bucket/x", "s3://bucket/x: a user, a query or a fragment"),
+        ("s3://me:hunter2/rest@bucket/x", "s3://bucket/x: a user, a query or a fragment"),
         ("az://c/x?sig=hunter2", "az://c/x: a user, a query or a fragment"),
         ("s3:///x", "s3:///x: the bucket is missing"),
         ("file://logs/x", "file://logs/x: not an absolute path"),
@@ -145,7 +146,9 @@ def test_what_is_a_url():
     assert [is_url(text) for text in ("s3://b/x", "S3://b", "x-y+z://", "a:b", "/a://b", "C:/x", "-", "a/s3://b")] == [
         True, True, True, False, False, False, False, False,
     ]  # fmt: skip
-    assert shown("s3://me:pw@b/x@y?a=b#c") == "s3://b/x@y"
+    assert shown("s3://me:pw@b/x?a=b#c") == "s3://b/x"
+    assert shown("s3://me:p/w@b/x") == "s3://b/x"
+    assert shown("file:///a@b/c") == "file:///a@b/c"
 
 
 def test_a_folder_is_only_made_when_something_is_put(tmp_path):

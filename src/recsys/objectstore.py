@@ -49,11 +49,10 @@ def is_url(text: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """A URL without what may be secret: a user, a password, a query."""
+    """A URL without what may be secret: a user, a password (which may hold a slash), a query."""
     scheme, _, rest = url.partition("://")
     rest = re.split(r"[?#]", rest, maxsplit=1)[0]
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    return f"{scheme}://{rest if scheme == 'file' else rest.rpartition('@')[2]}"
 
 
 def check_url(url: str) -> str:
@@ -62,7 +61,7 @@ def check_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
         raise InputError("not an object store", where=shown(url), expected=expected)
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if "@" in (parts.netloc if parts.scheme == "file" else url) or parts.query or parts.fragment:
         hint = f"Credentials belong in the environment: {_CREDENTIALS[parts.scheme]}."
         raise InputError("a user, a query or a fragment stands in the URL", where=shown(url), hint=hint)
     if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
@@ -89,7 +88,7 @@ class Store:
 
     def url_of(self, key: str = "") -> str:
         """The URL of an object, as it may be shown."""
-        return shown(f"{self._url}/{key}")
+        return f"{shown(self._url)}/{key}"
 
     def put(self, key: str, source: Path) -> None:
         """Make an object of a file, in pieces. One that is there already is left as it is: StorageError.

@@ -69,16 +69,31 @@ def test_subjects_of_two_salts_are_noted_once(counted):
         assert b"a session" not in path.read_bytes()
 
 
+def test_workers_that_are_replaced_in_order_leave_what_they_counted(counted):
+    """After SIGHUP every line counts at once, and the gauges are those of the new workers alone."""
+    for _ in range(5):
+        counted.recommend()
+    before = len(log_lines(counted.logs))
+    ready = counted.server.said.count("is ready")
+    counted.server.process.send_signal(signal.SIGHUP)
+    counted.server.wait(lambda: counted.server.said.count("is ready") == ready + 2)
+    until(lambda: figures(counted, "recsys_log_segment_age_seconds")["exposure"] == 0)  # none of them has a segment
+    assert figures(counted, "recsys_log_written_lines_total")["exposure"] == before
+
+
 def test_what_a_dead_worker_counted_stays(counted):
     """A worker is killed: its lines still count, its gauges no longer do, and its segment is sealed by the service."""
+    for _ in range(20):
+        counted.recommend()
     before = len(log_lines(counted.logs))
     until(lambda: figures(counted, "recsys_log_written_lines_total")["exposure"] == before)
     workers = [
         child for child in psutil.Process(counted.server.process.pid).children()
         if "spawn_main" in " ".join(child.cmdline())
     ]  # fmt: skip
+    ready = counted.server.said.count("is ready")
     os.kill(workers[0].pid, signal.SIGKILL)
-    counted.server.wait(lambda: counted.server.said.count("is ready") == 3)
+    counted.server.wait(lambda: counted.server.said.count("is ready") == ready + 1)
     assert figures(counted, "recsys_log_written_lines_total")["exposure"] == before
     sealed = list(counted.logs.glob(f"exposure-*.w{workers[0].pid}-*.index"))
     assert sealed

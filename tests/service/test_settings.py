@@ -141,6 +141,27 @@ def test_what_has_no_effect_is_warned_of_by_name(name, words):
     assert words in warning
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"EXPOSURE_LOG_PATH": "logs/", "EXPOSURE_LOG_MAX_WAITING": "9"}, ["EXPOSURE_LOG_MAX_WAITING", "FSYNC"]),
+        ({"EXPOSURE_LOG_PATH": "logs/", "EXPOSURE_LOG_MAX_WAITING": "9", "EXPOSURE_LOG_FSYNC": "true"}, []),
+        ({"OUTCOME_LOG_PATH": "o.jsonl", "OUTCOME_LOG_SEGMENT_BYTES": "70000"}, ["SEGMENT_BYTES", "is a file"]),
+        (
+            {"OUTCOME_LOG_PATH": "o/", "OUTCOME_LOG_RETENTION_DAYS": "9", "OUTCOME_LOG_ARCHIVE_URL": "file:///a"},
+            ["OUTCOME_LOG_RETENTION_DAYS", "OUTCOME_LOG_ARCHIVE_URL"],
+        ),
+        ({"EXPOSURE_HASH_SALT_PREVIOUS": "pepper"}, ["EXPOSURE_HASH_SALT_PREVIOUS has no effect"]),
+        ({"OUTCOME_LOG_ON_ERROR": "fail"}, ["is not a setting"]),
+    ],
+)
+def test_what_has_no_effect_beside_other_settings_is_warned_of_once(given, words):
+    """What a log does not need as it is set up is told by name, with the setting that makes it idle."""
+    told = settings.load(given)[1]
+    assert len(told) == bool(words)
+    assert all(word in told[0] for word in words)
+
+
 def test_secrets_are_not_shown():
     """Neither the text of the settings nor the error of a wrong one holds a secret."""
     secrets = PRODUCTION | {"EXPOSURE_HASH_SALT": "pepper", "EXPERIMENT_ASSIGNMENT_SALT": "cumin"}

@@ -94,7 +94,10 @@ def _writer(name: str, described: Log, metrics: dict[str, LogMetrics]) -> LogWri
 async def _tick(logs: Logs) -> None:
     """Every second, for ever."""
     while True:
-        logs.tick()
+        try:
+            logs.tick()
+        except Exception:  # whatever it was, segments are to be closed at midnight
+            log.exception("the logs could not be looked after")
         await asyncio.sleep(1)
 
 

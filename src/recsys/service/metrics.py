@@ -7,7 +7,9 @@ whichever worker is asked answers for all of them. Without the folder a process 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from datetime import datetime
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -130,6 +132,9 @@ def page() -> bytes:
     return generate_latest(together)
 
 
-def forget(pid: int) -> None:
-    """A worker has ended: what it last said of the moment no longer counts; what it counted stays."""
-    multiprocess.mark_process_dead(pid)
+def forget_all_but(pids: Collection[int | None]) -> None:
+    """Workers other than these have ended, however that came: what they last said of the moment no longer counts; what
+    they counted stays."""
+    said = {int(path.stem.rpartition("_")[2]) for path in Path(os.environ[FOLDER]).glob("gauge_live*_*.db")}
+    for pid in said.difference(pids):
+        multiprocess.mark_process_dead(pid)

@@ -6,7 +6,7 @@ start and names its variable; a name that looks like a setting and is none is wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -209,22 +209,33 @@ def _strange(name: str, known: list[str]) -> str:
 
 def idle_names(settings: Settings, environment: Mapping[str, str]) -> list[str]:
     """A warning for each setting that is given and does nothing beside the others."""
-    idle = [
-        (f"{log}_LOG_{part}", f"{log}_LOG_PATH is not set or {log}_LOG_ENABLED is false")
-        for log, found in (
-            ("EXPOSURE", settings.exposure),
-            ("OUTCOME", settings.outcome),
-            ("ASSIGNMENT", settings.assignment),
-        )
-        for part in ("FORMAT", *_LOG_PARTS)
-        if found.path is None
-    ]
+    logs = {"EXPOSURE": settings.exposure, "OUTCOME": settings.outcome, "ASSIGNMENT": settings.assignment}
+    idle = [(f"{name}_LOG_{part}", why) for name, log in logs.items() for part, why in _idle_parts(name, log)]
+    if settings.exposure.path is None:
+        idle.append(("EXPOSURE_LOG_FORMAT", "EXPOSURE_LOG_PATH is not set or EXPOSURE_LOG_ENABLED is false"))
+    if settings.exposure.path is None and settings.outcome.path is None:
+        idle.append(("EXPOSURE_HASH_SALT_PREVIOUS", "neither exposures nor outcomes are logged"))
     if not settings.assignment_enabled:
         idle += [
             (name, "EXPERIMENT_ASSIGNMENT_ENABLED is not true")
             for name in ("EXPERIMENT_ASSIGNMENT_SALT", "EXPERIMENT_DEFAULT_VARIANTS")
         ]
-    return [f"{name} has no effect: {why}." for name, why in idle if environment.get(name)]
+    known = {row.name for row in SETTINGS}
+    return [f"{name} has no effect: {why}." for name, why in idle if name in known and environment.get(name)]
+
+
+def _idle_parts(name: str, log: Log) -> Iterator[tuple[str, str]]:
+    """The settings of a log that do nothing beside the others, and why."""
+    settings = log.writer_settings()
+    if settings is None:
+        yield from ((part, f"{name}_LOG_PATH is not set or {name}_LOG_ENABLED is false") for part in _LOG_PARTS)
+        return
+    if not settings.fsync:
+        yield "MAX_WAITING", f"without {name}_LOG_FSYNC no line waits"
+    if not settings.is_folder:
+        yield "SEGMENT_BYTES", f"{name}_LOG_PATH is a file"
+    elif settings.archive_url is not None:
+        yield "RETENTION_DAYS", f"with {name}_LOG_ARCHIVE_URL segments leave the folder by being archived"
 
 
 def _value(row: Variable, environment: Mapping[str, str]) -> Any:

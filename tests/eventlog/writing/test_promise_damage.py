@@ -4,8 +4,11 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from broken_writers import promise
 from log_world import NOON, claim
+from recsys.errors import StorageError
 from recsys.eventlog.audit.verify import verify_folder
 from recsys.eventlog.writing import index as indexes
 from recsys.eventlog.writing.recovery import recover
@@ -116,3 +119,23 @@ def _damaged(content: bytes, chance: random.Random) -> bytes:
         case _:
             del data[: chance.randrange(len(data))]
     return bytes(data)
+
+
+@pytest.mark.parametrize("fsync", [True, False])
+def test_p8_a_torn_tail_that_cannot_be_kept(tmp_path, fsync):
+    """A log whose tail has no place to go is opened; its lines are refused until it has one, and none is lost."""
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"n":1}\nhalf')
+    torn = tmp_path / "log.jsonl.torn"
+    torn.mkdir()
+    log = LogWriter(LogSettings(path=str(path), fsync=fsync), log="exposure", writer="w")
+    log.open()
+    with pytest.raises(StorageError, match="directory"):
+        log.append(b'{"n":2}')
+    torn.rmdir()
+    log.append(b'{"n":3}')
+    log.close()
+    assert path.read_bytes() == b'{"n":1}\n{"n":3}\n'
+    assert torn.read_bytes() == b"half\n"
+    [index] = tmp_path.glob("*.index")
+    assert [gap.lost for gap in indexes.read(index).of(indexes.Gap)] == [1]

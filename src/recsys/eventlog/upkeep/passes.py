@@ -71,19 +71,21 @@ class Upkeep:
 
     def pass_once(self) -> list[str]:
         """Go once over all logs; returns what was repaired or removed, and what could not be done."""
-        told: list[str] = []
+        return list(self.messages())
+
+    def messages(self) -> Iterator[str]:
+        """The same, told as it happens: a store that does not answer keeps nothing back."""
         for log, settings in self._logs.items():
             one = self._one if settings.is_folder else self._file
             try:
                 with closing(one(Path(settings.path), log, settings)) as messages:
                     for message in messages:
-                        told.append(message)
+                        yield message
                         self._going()
             except StoppedError:
                 break
             except Exception as error:  # whatever it is, the other logs are not in its way
-                told.append(f"upkeep of the {log} log in {settings.path}: {_text(error)}")
-        return told
+                yield f"upkeep of the {log} log in {settings.path}: {_text(error)}"
 
     def stop(self) -> None:
         """End the pass that runs, and those that follow."""
@@ -158,9 +160,10 @@ class UpkeepThread:
     def _run(self) -> None:
         before: set[str] = set()
         while not self._ended.is_set():
-            told = self._upkeep.pass_once()
-            for message in told:
+            told: set[str] = set()
+            for message in self._upkeep.messages():
+                told.add(message)
                 if message not in before:
                     self._tell(message)
-            before = set(told)
+            before = told
             self._ended.wait(self._period)

@@ -87,8 +87,8 @@ class SharedLog:
         self.opened: datetime | None = None
 
     def open(self) -> None:
-        """Open the file, and cut a torn tail. Where that cannot be cut, each line tries again: no damage is in the way of
-        a start."""
+        """Open the file, and cut a torn tail. One that cannot be cut is not in the way of a start: each line tries
+        again."""
         fd = self._reopen()
         with contextlib.suppress(OSError):
             self._make_sure(fd)

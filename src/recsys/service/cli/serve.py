@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from recsys.errors import StorageError
+from recsys.errors import ConfigError, StorageError
 from recsys.service.cli import database as at
 
 if TYPE_CHECKING:
@@ -40,7 +40,12 @@ def serve(
     from recsys.service.store import database
 
     settings = at.settings()
-    salt.load(settings.hash_salt, data_dir=settings.data_dir, production=settings.production)
+    secret = salt.load(settings.hash_salt, data_dir=settings.data_dir, production=settings.production)
+    if settings.previous_salt is not None and settings.previous_salt.encode() == secret:
+        found = f"the salt that is kept in {settings.data_dir}"
+        raise ConfigError(
+            "both salts are the same", where="EXPOSURE_HASH_SALT_PREVIOUS", found=found, expected="the one before"
+        )
     for name, log in (
         ("exposure", settings.exposure),
         ("outcome", settings.outcome),

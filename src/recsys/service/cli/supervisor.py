@@ -12,6 +12,8 @@ from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from recsys.service import metrics
+
 
 class Supervisor(Multiprocess):
     """uvicorn's supervisor, which tells the address once every worker answers, and ends where one dies before that:
@@ -28,19 +30,11 @@ class Supervisor(Multiprocess):
         for worker in self.processes:
             worker.child_conn.close()  # theirs alone, so that a death is noticed at once, not after a long silence
         if self._told:
-            before = {worker.pid for worker in self.processes}
             super().keep_subprocess_alive()
-            for pid in before - {worker.pid for worker in self.processes}:
-                self._ended(pid)
+            metrics.forget_all_but({worker.pid for worker in self.processes})
             self.broken = self.should_exit.is_set() and any(w.exitcode == STARTUP_FAILURE for w in self.processes)
         elif not self.should_exit.is_set():
             self._begin()
-
-    def _ended(self, pid: int | None) -> None:
-        from recsys.service import metrics
-
-        if pid is not None:
-            metrics.forget(pid)
 
     def _begin(self) -> None:
         ready = [worker.is_ready(timeout=1) for worker in self.processes]
