@@ -238,3 +238,20 @@ def test_of_several_files_of_a_log_only_the_given_ones_are_asked(tmp_path):
         path.rename(f"{path}.{name}")
     assert counts(known_loss.read([tmp_path / "exposures.jsonl.w1"])) == [(1, 0)]
     assert counts(known_loss.read([tmp_path / "exposures.jsonl.w2"])) == [(2, 0)]
+
+
+def test_a_gap_that_ended_in_the_next_days_segment_is_told_of_the_day_on_which_it_began(tmp_path):
+    """The disk was full over midnight: the first day alone is not told without the loss, and no gap of the next is."""
+    disk, clock = Full(), Clock()
+    log = LogWriter(LogSettings(path=f"{tmp_path}/"), log="exposure", writer="w1", clock=clock, files=disk)
+    log.open()
+    log.append(b'{"n":1}')
+    lose(log, disk, 2)
+    clock.now += timedelta(days=1)
+    log.append(b'{"n":2}')
+    lose(log, disk, 5)
+    log.append(b'{"n":3}')
+    log.close()
+    first, second = logs(tmp_path)
+    assert counts(known_loss.read([first])) == [(2, 0)]
+    assert counts(known_loss.read([first, second])) == [(2, 0), (5, 0)]

@@ -139,3 +139,19 @@ def test_p8_a_torn_tail_that_cannot_be_kept(tmp_path, fsync):
     assert torn.read_bytes() == b"half\n"
     [index] = tmp_path.glob("*.index")
     assert [gap.lost for gap in indexes.read(index).of(indexes.Gap)] == [1]
+
+
+def test_p8_a_segment_that_cannot_be_repaired_is_told(tmp_path):
+    """It stays as it is, nothing else waits for it, and it is repaired once nothing is in the way."""
+    for writer in ("a", "b"):
+        (tmp_path / f"exposure-2026-02-05.{writer}-1.jsonl").write_bytes(b'{"n":1}\nhalf')
+    torn = tmp_path / "exposure-2026-02-05.a-1.jsonl.torn"
+    torn.mkdir()
+    told = [str(done) for done in recover(tmp_path, "exposure", now=NOON)]
+    assert [message.partition("jsonl: ")[2][:24] for message in told] == [
+        "not repaired (found [Err",
+        "1 lines put into the ind",
+    ]
+    assert "directory" in told[0]
+    torn.rmdir()
+    assert [done.torn for done in recover(tmp_path, "exposure", now=NOON)] == [4]

@@ -1,5 +1,6 @@
 """P2 and P11: whatever a crash left of an index, recovery loses no line, and tells each loss once."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from log_world import NOON, World
 from recsys.errors import StorageError
+from recsys.eventlog.audit.verify import verify_log
 from recsys.eventlog.writing import index as indexes
 from recsys.eventlog.writing.commit import Committer
 from recsys.eventlog.writing.index import Alias, Gap, Header, Lines
@@ -116,3 +118,23 @@ def test_p9_a_call_that_fails_leaves_the_thread_at_work():
     committer.call(lambda: next(iter(())))
     committer.submit_and_wait([b"x"])
     committer.close()
+
+
+def test_p11_lines_that_a_power_cut_took_from_a_shared_file_are_a_gap(tmp_path):
+    """Two writers are killed and the file is cut in the fourth of ten lines: the next writer records a gap for each of
+    the two, of seven lines in all, and nothing is a fault; it does so once."""
+    world = World(tmp_path, LogWriter, folder=False)
+    one, two = world.start(), world.start()
+    for number in range(10):
+        world.append((one, two)[number % 2])
+    world.kill()
+    ends = [place for place, byte in enumerate(world.path.read_bytes(), 1) if byte == 10]
+    os.truncate(world.path, ends[2] + 5)
+    for _ in range(2):
+        log = world.start()
+        log.append(b'{"n":-1}')
+        log.close()
+        assert sorted(gap.lost for gap in world.gaps()) == [3, 4]
+        (checked,) = verify_log(world.path)
+        assert not checked.faults
+        assert sum(gap.lost for gap in checked.gaps) == 7

@@ -40,7 +40,8 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 def read(paths: Sequence[Path]) -> Told:
-    """What the indexes beside these files tell. An index whose segment is not among the files is not read.
+    """What the indexes beside these files tell. Of an index whose segment is not among the files, only a gap is told
+    that had begun before that segment did: its writer could not record it in the one before.
 
     InputError where there is an index and it cannot be read: to pass over it would be to hide a loss.
     """
@@ -49,7 +50,10 @@ def read(paths: Sequence[Path]) -> Told:
     for path, indexes in _indexes(paths):
         told = [(index, _records(index)) for index in indexes]
         ours = [(index, _of_file(records, path)) for index, records in told]
-        if all(records is None for _, records in ours):  # of a copy: rather a loss too many than one that is not told
+        if parse(path.name.removesuffix(".gz")) is not None:
+            own = index_of(path.with_name(path.name.removesuffix(".gz")))
+            ours = [(index, part if index == own else _begun_before(part)) for index, part in told]
+        elif all(records is None for _, records in ours):  # of a copy: rather a loss too many than one that is not told
             ours = told
         for (index, records), (_, part) in zip(told, ours, strict=True):
             header = next((record for record in records if isinstance(record, Header)), None)
@@ -114,19 +118,38 @@ def _of_file(records: list[Record], path: Path) -> list[Record] | None:
 def _indexes(paths: Sequence[Path]) -> Iterator[tuple[Path, list[Path]]]:
     """The files that have indexes beside them, with these."""
     shared: dict[Path, list[Path]] = {}
+    by_writer: dict[tuple[Path, str, str, int], Path] = {}
     for path in paths:
         if not path.is_file():
             continue
         segment = path.with_name(path.name.removesuffix(".gz"))
-        if parse(segment.name) is not None:
-            if index_of(segment).exists():
-                yield path, [index_of(segment)]
-            continue
         if path.parent not in shared:
             shared[path.parent] = sorted(path.parent.glob(f"*{INDEX}"))
-        found = [index for index in shared[path.parent] if _is_of(index, path.name)]
+            by_writer |= {_writer(index): index for index in shared[path.parent]}
+        if parse(segment.name) is None:
+            found = [index for index in shared[path.parent] if _is_of(index, path.name)]
+        else:
+            folder, log, writer, number = _writer(segment)
+            following = by_writer.get((folder, log, writer, number + 1))
+            found = [index for index in (index_of(segment), following) if index is not None and index.exists()]
         if found:
             yield path, found
+
+
+def _writer(segment: Path) -> tuple[Path, str, str, int]:
+    """Which log a segment, or its index, is of, whose, and which of these."""
+    name = parse(segment.name)
+    writer, _, number = ("" if name is None else name.writer).rpartition("-")
+    known = number.isascii() and number.isdigit() and len(number) < 18
+    return segment.parent, "" if name is None else name.log, writer, int(number) if known else -2
+
+
+def _begun_before(records: list[Record]) -> list[Record]:
+    """The gaps that an index tells of and that had begun before it did."""
+    header = next((record for record in records if isinstance(record, Header)), None)
+    if header is None:
+        return []
+    return [gap for gap in _gaps(records) if gap.first < header.opened]
 
 
 def _is_of(index: Path, name: str) -> bool:

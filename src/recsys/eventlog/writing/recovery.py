@@ -32,6 +32,7 @@ from recsys.eventlog.writing.index import (
     Header,
     IndexWriter,
     Lines,
+    Opened,
     Record,
     Seal,
     Torn,
@@ -45,7 +46,7 @@ _is_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Recovered(Struct, frozen=True, kw_only=True):
-    """What was done to one segment. ``lost``: lines that were written, and are gone."""
+    """What was done to one segment. ``lost``: lines that were written, and are gone. ``problem``: why nothing was."""
 
     path: Path
     adopted: int = 0
@@ -53,8 +54,11 @@ class Recovered(Struct, frozen=True, kw_only=True):
     damaged: int = 0
     lost: int = 0
     gap: int = 0
+    problem: str = ""
 
     def __str__(self) -> str:
+        if self.problem:
+            return f"{self.path}: not repaired (found {self.problem}). It stays as it is, and is tried again."
         told = [
             (self.adopted, "lines put into the index"),
             (self.torn, "bytes of an unfinished record cut off, and kept in *.torn"),
@@ -67,17 +71,21 @@ class Recovered(Struct, frozen=True, kw_only=True):
 
 
 def recover(folder: Path, log: str, *, now: datetime, files: Any = os) -> Iterator[Recovered]:
-    """Repair and seal every segment of a log that no writer holds. What cannot be repaired now is passed
-    over: another try may do it."""
+    """Repair and seal every segment of a log that no writer holds. What cannot be repaired now is told, and passed over:
+    another try may do it."""
     with contextlib.suppress(OSError):
         swap.finish(folder, files)
     for path in segments(folder, log):
         if path.suffix != ".jsonl" or _just_made(path, now):
             continue
-        with contextlib.suppress(OSError):
+        try:
             done = recover_segment(path, now=now, files=files)
-            if done is not None:
-                yield done
+        except FileNotFoundError:  # another process was faster
+            continue
+        except OSError as error:
+            done = Recovered(path=path, problem=str(error))
+        if done is not None:
+            yield done
 
 
 def _just_made(path: Path, now: datetime) -> bool:
@@ -137,6 +145,45 @@ def settle(index: Path, *, files: Any = os) -> int:
         files.close(lock)
 
 
+def count_lost(index: Path, fd: int, *, now: datetime, files: Any = os) -> int:
+    """Record as a gap the lines that a dead writer had written to the log ``fd``, and that the file is too short for: a
+    power cut took them. Returns their count. The log must be locked. OSError where the index cannot be written."""
+    found = os.fstat(fd)
+    ends = indexes.read_ends(index)
+    if ends.header is None or _known_to(ends.records) <= found.st_size:
+        return 0
+    lock = files.open(index, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        content = indexes.read(index)
+        here = any((each.inode, each.device) == (found.st_ino, found.st_dev) for each in content.of(Opened))
+        gone = [ts for entry in content.of(Lines) for end, ts in _ends_of(entry) if end > found.st_size]
+        if content.header is None or not here or not gone or content.of(End):
+            return 0
+        made = IndexWriter.reopen(index, content.bytes, content.header, files)
+        gap = Gap(lost=len(gone), first=gone[0], last=now, reason="lines that were written are gone")
+        made.add(*([] if content.tells(gap) else [gap]), End(at=found.st_size, ts=now, lost=len(gone)))
+        made.close()
+        return len(gone)
+    except BlockingIOError:
+        return 0
+    finally:
+        files.close(lock)
+
+
+def _known_to(records: list[Record]) -> int:
+    """How far the last lines reach; 0 where their loss is told already."""
+    last = next((record for record in reversed(records) if isinstance(record, Lines | End)), None)
+    return last.end if isinstance(last, Lines) else 0
+
+
+def _ends_of(entry: Lines) -> Iterator[tuple[int, datetime]]:
+    end = entry.at
+    for length, _ in entry.lines:
+        end += length
+        yield end, entry.ts
+
+
 def _has(index: Path, gap: Gap) -> bool:
     """Whether a gap of the index before was taken along into this one, and is told, or still kept, there."""
     content = indexes.read(index)
@@ -165,7 +212,8 @@ class _Repair:
         try:
             at, before, crc, lost = self._acknowledged()
             limit = min([end.at for end in self._content.of(End) if not end.lost] + [self._size])
-            at, before, crc, adopted, damaged = self._adopt(at, max(at, limit), before, crc)
+            self._files.fdatasync(self._fd)  # before the index tells of anything that memory alone holds
+            at, before, crc, adopted, damaged = self._adopt(at, max(at, limit), before, crc, index)
             torn = self._cut(at)
             gap = self._pending()
             self._files.fdatasync(self._fd)
@@ -250,7 +298,7 @@ class _Repair:
                 end -= length
         return 0, 0, 0
 
-    def _adopt(self, at: int, limit: int, before: int, crc: int) -> tuple[int, int, int, int, int]:
+    def _adopt(self, at: int, limit: int, before: int, crc: int, index: IndexWriter) -> tuple[int, int, int, int, int]:
         """Index the whole records between ``at`` and ``limit``; returns their end, with all lines and the CRC-32 up to
         there, how many there were, and the bytes between them that are none."""
         adopted = damaged = 0
@@ -273,6 +321,9 @@ class _Repair:
                         good = []
                     bad.append(line)
             at, before, crc = self._take(good, at, before, crc)
+            if before:  # else it may be that nothing of the segment stays but what is told of it
+                index.add(*self._records)  # a gigabyte without an index would be much to keep
+                self._records.clear()
         return at, before, crc, adopted, damaged
 
     def _take(self, lines: list[bytes], at: int, before: int, crc: int) -> tuple[int, int, int]:

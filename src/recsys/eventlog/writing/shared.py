@@ -93,6 +93,8 @@ class SharedLog:
         with contextlib.suppress(OSError):
             self._make_sure(fd)
         for index in indexes_of(self.path):
+            with contextlib.suppress(OSError), locked(fd):
+                recovery.count_lost(index, fd, now=self._clock(), files=self._files)
             with contextlib.suppress(OSError):
                 recovery.settle(index, files=self._files)
 
