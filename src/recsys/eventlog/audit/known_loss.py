@@ -5,7 +5,6 @@ Only what was written down is told: a log without an index, Parquet and standard
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +19,6 @@ from recsys.eventlog.writing.shared import is_of
 
 _LINES = b'{"record":"lines"'
 """Nearly all of an index is this, and says nothing of losses: it is not decoded."""
-_DATE = re.compile(r"-[0-9][0-9-]{7,}")
 
 _decode = msgspec.json.Decoder(Record).decode
 
@@ -53,7 +51,7 @@ def read(paths: Sequence[Path]) -> Told:
         if parse(path.name.removesuffix(".gz")) is not None:
             own = index_of(path.with_name(path.name.removesuffix(".gz")))
             ours = [(index, part if index == own else _begun_before(part)) for index, part in told]
-        elif all(records is None for _, records in ours):  # of a copy: rather a loss too many than one that is not told
+        elif all(part is None for _, part in ours):  # of a copy: rather a loss too many than one that is not told
             ours = told
         for (index, records), (_, part) in zip(told, ours, strict=True):
             header = next((record for record in records if isinstance(record, Header)), None)
@@ -158,5 +156,4 @@ def _is_of(index: Path, name: str) -> bool:
     if parse(index.name) is not None:
         return False
     file = index.name.removesuffix(INDEX).rpartition(".")[0]
-    without_date = _DATE.sub("", name.removesuffix(".gz").removesuffix(".zst"), count=1)
-    return bool(file) and (is_of(Path(file), name) or without_date == file)
+    return bool(file) and is_of(Path(file), name)

@@ -6,6 +6,7 @@ import contextlib
 import heapq
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
@@ -100,12 +101,13 @@ def _last_lines(path: Path, number: int) -> list[bytes]:
             return [line for line in stream.lines_from(0) if line.endswith(b"\n")][-number:]
     with path.open("rb", buffering=0) as file:
         end = places.end_of_last_line(file.fileno(), os.fstat(file.fileno()).st_size)
-        start, data = end, b""
-        while start > 0 and data.count(b"\n") <= number:
+        start, found, parts = end, 0, deque[bytes]()
+        while start > 0 and found <= number:
             size = min(start, places.TAIL_CHUNK)
             start -= size
-            data = os.pread(file.fileno(), size, start) + data
-    lines = [line + b"\n" for line in data.split(b"\n")[:-1]]
+            parts.appendleft(os.pread(file.fileno(), size, start))
+            found += parts[0].count(b"\n")
+    lines = [line + b"\n" for line in b"".join(parts).split(b"\n")[:-1]]
     return lines[-number:]
 
 

@@ -130,6 +130,7 @@ class _Run:
     def run(self, count: int) -> Erasure:
         exposures = [self._search(file) for file in self._every if file.log == EXPOSURE]
         self._subjects.requests = {theirs.request_id for each in exposures for _, theirs in each.lines} - {""}
+        self._subjects.requests -= self._shared()
         others = [self._search(file) for file in self._every if file.log != EXPOSURE]
         held_back = {
             theirs.request_id for each in others if not each.file.closed for _, theirs in each.lines
@@ -151,6 +152,14 @@ class _Run:
             at=self._now, subjects=count, erased=self._erased, waiting=self._waiting, unreadable=self._unreadable,
             torn=torn, aliases=aliases,
         )  # fmt: skip
+
+    def _shared(self) -> set[str]:
+        """Of their requests, those whose ids exposures of others have too: what is of these is told by pseudonym."""
+        if not self._subjects.requests:
+            return set()
+        files = [file for file in self._every if file.log == EXPOSURE and str(file) not in self._unreadable]
+        again = (theirs for file in files for _, theirs in self._search(file).lines)
+        return {theirs.request_id for theirs in again if not theirs.by_name}
 
     def _search(self, file: LogFile) -> _Found:
         found = _Found(file=file, lines=[], size=0, crc=0)

@@ -24,6 +24,7 @@ from recsys.eventlog.writing import index as indexes
 from recsys.eventlog.writing import places, swap
 from recsys.eventlog.writing.index import (
     HEADER_BYTES,
+    Closed,
     Content,
     Damaged,
     End,
@@ -71,8 +72,8 @@ class Recovered(Struct, frozen=True, kw_only=True):
 
 
 def recover(folder: Path, log: str, *, now: datetime, files: Any = os) -> Iterator[Recovered]:
-    """Repair and seal every segment of a log that no writer holds. What cannot be repaired now is told, and passed over:
-    another try may do it."""
+    """Repair and seal every segment of a log that no writer holds. What cannot be repaired now is told, and passed
+    over: another try may do it."""
     with contextlib.suppress(OSError):
         swap.finish(folder, files)
     for path in segments(folder, log):
@@ -158,7 +159,9 @@ def count_lost(index: Path, fd: int, *, now: datetime, files: Any = os) -> int:
         content = indexes.read(index)
         here = any((each.inode, each.device) == (found.st_ino, found.st_dev) for each in content.of(Opened))
         gone = [ts for entry in content.of(Lines) for end, ts in _ends_of(entry) if end > found.st_size]
-        if content.header is None or not here or not gone or content.of(End):
+        if content.header is None or not here or not gone or content.of(End) or content.of(Closed):
+            return 0  # a writer that ended in order left a file that may be gone: its inode is used again
+        if _were_seen(index, content, found):
             return 0
         made = IndexWriter.reopen(index, content.bytes, content.header, files)
         gap = Gap(lost=len(gone), first=gone[0], last=now, reason="lines that were written are gone")
@@ -169,6 +172,19 @@ def count_lost(index: Path, fd: int, *, now: datetime, files: Any = os) -> int:
         return 0
     finally:
         files.close(lock)
+
+
+def _were_seen(index: Path, content: Content, file: os.stat_result) -> bool:
+    """Whether another writer has found all of an index's lines in the file since: then this file is a later one, to
+    which the inode of that one went."""
+    last = content.of(Lines)[-1]
+    name = "" if content.header is None else content.header.file
+    others = [path for path in index.parent.iterdir() if path.name.startswith(f"{name}.") and path.suffix == INDEX]
+    return any(
+        (each.inode, each.device) == (file.st_ino, file.st_dev) and each.at >= last.end and each.ts > last.ts
+        for path in others
+        for each in indexes.read(path).of(Opened)
+    )
 
 
 def _known_to(records: list[Record]) -> int:

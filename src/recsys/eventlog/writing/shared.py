@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,8 +20,9 @@ from recsys.eventlog.writing import index as indexes
 from recsys.eventlog.writing import places, recovery
 from recsys.eventlog.writing.index import Closed, Gap, Header, IndexWriter, Opened, Record, Torn
 from recsys.eventlog.writing.observer import Observer
-from recsys.eventlog.writing.segment import INDEX
+from recsys.eventlog.writing.segment import INDEX, PACKED
 
+_DATE = re.compile(r"-[0-9][0-9-]{7,}")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
@@ -38,8 +40,10 @@ def aside_prefix(path: Path) -> str:
 
 
 def is_of(path: Path, name: str) -> bool:
-    """Whether a file of this name is, or by its name was, the log ``path``: itself, rotated, or set aside."""
-    return name == path.name or name.startswith((f"{path.name}.", f"{path.name}-", aside_prefix(path)))
+    """Whether a file of this name is, or by its name was, the log ``path``: itself, rotated (``exposures.jsonl.1``,
+    ``exposures.jsonl-20260205.gz``, ``exposures-20260205.jsonl``), or set aside."""
+    without_date = _DATE.sub("", name.removesuffix(".gz").removesuffix(PACKED), count=1)
+    return path.name in (name, without_date) or name.startswith((f"{path.name}.", f"{path.name}-", aside_prefix(path)))
 
 
 @contextmanager
