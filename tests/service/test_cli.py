@@ -152,6 +152,16 @@ def test_production_refuses_a_weak_salt(own):
         one_error(done, "EXPOSURE_HASH_SALT")
 
 
+def test_the_salt_before_cannot_be_the_one_that_is_kept(own):
+    """Where the salt is the development one, EXPOSURE_HASH_SALT_PREVIOUS is compared with that; it is not shown."""
+    kept = Path(own["RECSYS_DATA_DIR"]) / "exposure-hash-salt"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("cumin")
+    done = cli("serve", env=own | {"EXPOSURE_HASH_SALT": "", "EXPOSURE_HASH_SALT_PREVIOUS": "cumin"})
+    one_error(done, "EXPOSURE_HASH_SALT_PREVIOUS", "both salts are the same")
+    assert "cumin" not in done.err
+
+
 def test_an_address_in_use(own):
     """One error that names the address and the setting."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -143,6 +143,28 @@ def test_a_gap_that_is_not_recorded_keeps_its_index(log):
     young.close()
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_inode_that_is_used_again_is_no_loss(log, killed):
+    """Rotation that compresses frees the inode of the file, and the next one may get it: its shortness is no gap of
+    who wrote to the one before, be it closed, or killed and followed by another."""
+    first = log.start()
+    log.write(first)
+    if killed:
+        os.close(first._place._index.fd)
+        log.start().close()
+    else:
+        first.close()
+    number = log.path.stat().st_ino
+    log.path.rename(log.path.with_name("aside"))
+    log.path.with_name("aside").write_bytes(b"")  # as the next file, which got its inode
+    log.path.with_name("aside").rename(log.path)
+    assert log.path.stat().st_ino == number
+    last = log.start()
+    log.write(last)
+    last.close()
+    assert [gap for index in indexes_of(log.path) for gap in indexes.read(index).of(Gap)] == []
+
+
 def test_it_is_looked_for_once_a_day(log):
     """All indexes are read for it."""
     upkeep = Upkeep({"exposure": log.settings}, clock=log.clock)
