@@ -269,6 +269,16 @@ def test_tail_is_in_the_order_of_writing(env, tmp_path, place):
             made.close()
 
 
+def test_many_lines_of_a_file_cost_as_much_as_they_are(env, tmp_path):
+    """Reading backwards, what was read is not copied again with each piece."""
+    path = tmp_path / "exposures.jsonl"
+    path.write_bytes(b"".join(b'{"n":%d,"pad":"%s"}\n' % (n, b"x" * 480) for n in range(200_000)))
+    began = time.monotonic()
+    done = cli("log", "tail", path, "-n", 199_999, env=env)
+    assert (done.status, done.out.count("\n"), done.out.startswith('{"n":1,')) == (0, 199_999, True)
+    assert time.monotonic() - began < 8
+
+
 def test_tail_of_several_logs_asks_which(env, folder):
     """Where a folder holds several, one is to be named; of the configured ones it is the exposure log."""
     done = cli("log", "tail", folder, env=env)

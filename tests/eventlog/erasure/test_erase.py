@@ -494,3 +494,28 @@ def test_a_damaged_packed_segment_is_told_and_not_in_the_way_of_others(tmp_path)
     assert (done.complete, done.unreadable) == (False, [str(broken)])
     broken.unlink()
     assert [name for name in traces(folder) if not name.endswith(".index")] == []
+
+
+def test_a_request_id_that_two_people_have_costs_the_other_one_nothing(tmp_path):
+    """Where a client gives one id to two requests, what is of it is theirs who stand on it."""
+    rows = {log: [] for log in LOGS}
+    for number, user in ((0, "anna"), (0, "ben"), (1, "carl"), (2, "anna")):
+        for log, record in records(number, user).items():
+            rows[log].append(record)
+    write(tmp_path / "logs", rows, segments=2)
+    assert run(tmp_path / "logs").lines() == dict.fromkeys(LOGS, 2)
+    for log in LOGS:
+        assert rows_in(tmp_path / "logs", log) == [rows[log][1], rows[log][2]]
+    assert (faults(tmp_path / "logs"), traces(tmp_path / "logs")) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["outcomes-20260204.jsonl.gz", "outcomes.failed-20260204T100000-w0-1.jsonl"])
+def test_a_rotated_copy_under_any_usual_name_is_erased_too(tmp_path, name):
+    """Compressed or copied, it has another inode, and is known by its name."""
+    folder = tmp_path / "logs"
+    write(folder, written(), form="file", segments=1)
+    data = (folder / "outcomes.jsonl").read_bytes()
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert traces(folder)
+    assert run(folder, "file").complete
+    assert traces(folder) == []
