@@ -157,7 +157,15 @@ def test_the_salt_before_cannot_be_the_one_that_is_kept(own):
     kept = Path(own["RECSYS_DATA_DIR"]) / "exposure-hash-salt"
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("cumin")
-    done = cli("serve", env=own | {"EXPOSURE_HASH_SALT": "", "EXPOSURE_HASH_SALT_PREVIOUS": "cumin"})
+    done = cli(
+        "serve",
+        env=own
+        | {
+            "EXPOSURE_HASH_SALT": "",
+            "EXPOSURE_HASH_SALT_PREVIOUS": "cumin",
+            "EXPOSURE_LOG_PATH": str(kept.parent / "logs/"),
+        },
+    )
     one_error(done, "EXPOSURE_HASH_SALT_PREVIOUS", "both salts are the same")
     assert "cumin" not in done.err
 

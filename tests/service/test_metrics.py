@@ -5,10 +5,9 @@ import os
 import re
 import signal
 
-import psutil
 import pytest
 
-from live_logs import until
+from live_logs import SmallDisk, until, workers
 from recsys.eventlog.writing import index as indexes
 from service_world import log_lines
 
@@ -83,20 +82,32 @@ def test_workers_that_are_replaced_in_order_leave_what_they_counted(counted):
 
 def test_what_a_dead_worker_counted_stays(counted):
     """A worker is killed: its lines still count, its gauges no longer do, and its segment is sealed by the service."""
-    for _ in range(20):
-        counted.recommend()
+    counted.recommend()
     before = len(log_lines(counted.logs))
     until(lambda: figures(counted, "recsys_log_written_lines_total")["exposure"] == before)
-    workers = [
-        child for child in psutil.Process(counted.server.process.pid).children()
-        if "spawn_main" in " ".join(child.cmdline())
-    ]  # fmt: skip
+    killed = next(
+        each.pid for each in workers(counted.server) if list(counted.logs.glob(f"exposure-*.w{each.pid}-*.index"))
+    )
     ready = counted.server.said.count("is ready")
-    os.kill(workers[0].pid, signal.SIGKILL)
+    os.kill(killed, signal.SIGKILL)
     counted.server.wait(lambda: counted.server.said.count("is ready") == ready + 1)
     assert figures(counted, "recsys_log_written_lines_total")["exposure"] == before
-    sealed = list(counted.logs.glob(f"exposure-*.w{workers[0].pid}-*.index"))
+    sealed = list(counted.logs.glob(f"exposure-*.w{killed}-*.index"))
     assert sealed
     until(lambda: all(indexes.read(path).sealed for path in sealed), 30)
     counted.recommend()
     until(lambda: figures(counted, "recsys_log_written_lines_total")["exposure"] == before + 1)
+
+
+@pytest.mark.long
+def test_a_full_disk_for_temporary_files_ends_no_worker(make_world, tmp_path):
+    """A worker that is replaced while it is full counts and serves."""
+    disk = SmallDisk(tmp_path / "tmp", "2m")
+    world = make_world(TMPDIR=str(disk.folder), within=disk.within)
+    disk.enter(world.server.process.pid)
+    disk.fill()
+    (worker,) = workers(world.server)
+    worker.kill()
+    world.server.wait(lambda: world.server.said.count("is ready") == 2)
+    world.recommend()
+    until(lambda: figures(world, "recsys_log_written_lines_total")["exposure"] == 1)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 GRACEFUL_STOP_S = 10
 WORKER_SILENCE_S = 20
+MEMORY = "/dev/shm"  # noqa: S108 - only the parent of a folder with a random name
 
 
 def serve(
@@ -63,9 +64,14 @@ def serve(
             database.check_schema(url)
         if settings.database_url is None:
             os.environ["DATABASE_URL"] = url  # how the workers learn of the embedded one
-        with tempfile.TemporaryDirectory(prefix="recsys-metrics-") as counted:
+        with tempfile.TemporaryDirectory(prefix="recsys-metrics-", dir=_memory()) as counted:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = counted  # the workers count together
             _run(settings, listening, workers, stop)
+
+
+def _memory() -> str | None:
+    """Where the workers count. Their counts are mapped into memory: on a full disk a new worker would die of that."""
+    return MEMORY if os.access(MEMORY, os.W_OK) else None
 
 
 class _Stop:
