@@ -37,7 +37,7 @@ LINE_BYTES = 1_500
 
 
 def run(quick: bool) -> None:
-    requests, repetitions = (4_000, 2) if quick else (20_000, 5)
+    requests, repetitions = (4_000, 2) if quick else (10_000, 5)
     load = os.getloadavg()[0]
     folder = Path(tempfile.mkdtemp(prefix="recsys-bench-"))
     folder.chmod(0o755)  # run by root, PostgreSQL drops to another user, who must be able to enter

@@ -1,5 +1,6 @@
 """P8: the start never refuses because of damage, and is bounded."""
 
+import os
 import random
 import time
 from pathlib import Path
@@ -72,6 +73,8 @@ def _fill_with_damage(folder: Path, chance: random.Random) -> dict[Path, bytes]:
         (folder / f"exposure-2026-01-01.e{number}-1.jsonl").touch()
         (folder / f"exposure-2026-01-01.e{number}-1.jsonl.index").mkdir()
         (folder / f"exposure-2026-01-01.f{number}-1.jsonl").symlink_to("nowhere")
+        (folder / f"exposure-2026-01-01.i{number}-1.jsonl").touch()
+        os.mkfifo(folder / f"exposure-2026-01-01.i{number}-1.jsonl.index")
         (folder / f"exposure-2026-01-01.g{number}-1.jsonl").symlink_to(f"exposure-2026-01-01.g{number}-1.jsonl")
         locked = folder / f"exposure-2026-01-01.h{number}-1.jsonl"
         locked.write_bytes(b'{"torn')

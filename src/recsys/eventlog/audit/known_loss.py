@@ -13,7 +13,8 @@ import msgspec
 from msgspec import UNSET, Struct, field
 
 from recsys.errors import InputError
-from recsys.eventlog.writing.index import Alias, Gap, Header, Opened, Record
+
+from recsys.eventlog.writing.index import Alias, Gap, Header, Opened, Record, opened
 from recsys.eventlog.writing.segment import INDEX, index_of, parse
 from recsys.eventlog.writing.shared import is_of
 
@@ -78,7 +79,7 @@ def _records(index: Path) -> list[Record]:
     """All records but those of lines. What is no record is passed over: `log verify` tells of it."""
     found: list[Record] = []
     try:
-        with index.open("rb") as lines:
+        with opened(index) as lines:
             for line in lines:
                 if not line.startswith(_LINES):
                     found += _decoded(line)

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, Struct, field
 from msgspec.structs import replace
 
-from recsys.eventlog.writing.index import End, Gap, Header, Lines, Opened, Record, Seal
+from recsys.eventlog.writing.index import End, Gap, Header, Lines, Opened, Record, Seal, opened
 
 RUN_BYTES = 1 << 20
 _LINES = b'{"record":"lines"'
@@ -86,7 +86,7 @@ def scan(path: Path) -> Scan:
     made = Scan(path=path)
     doubtful: list[tuple[int, int]] = []
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             for line in file:
                 start, made.size = made.size, made.size + len(line)
                 if _taken(made, start, line):
@@ -181,7 +181,7 @@ class Layout:
     def _of(self, section: Section) -> Iterator[Lines]:
         ends = [(place, record.at) for place, record in section.others if isinstance(record, End)]
         bad = self.bad[section.index] = []
-        with section.index.open("rb") as file:
+        with opened(section.index) as file:
             at = file.seek(section.start)
             while at < section.end and (line := file.readline()):
                 start, at = at, at + len(line)

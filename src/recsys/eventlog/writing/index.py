@@ -293,10 +293,15 @@ class Content(Struct, frozen=True, kw_only=True):
 def read(path: Path) -> Content:
     """All of an index; an empty one where the file is missing. OSError where it cannot be read."""
     try:
-        data = path.read_bytes()
+        with opened(path) as file:
+            return _parsed(file.read())
     except FileNotFoundError:
         return Content(header=None, records=[], bytes=0)
-    return _parsed(data)
+
+
+def opened(path: Path) -> BinaryIO:
+    """An index for reading. What is no file, such as a pipe of its name, is not waited for."""
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: PTH123 - Path.open takes no opener
 
 
 def _parsed(data: bytes) -> Content:
@@ -322,14 +327,14 @@ def _parsed(data: bytes) -> Content:
 
 def read_header(path: Path) -> Header | None:
     """The header alone; None where there is none. OSError where the index cannot be read."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         return _parsed(file.read(HEADER_BYTES)).header
 
 
 def read_ends(path: Path) -> Content:
     """The header and the last records of an index: enough to go on from, whatever its size."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             head = file.read(HEADER_BYTES)
             size = file.seek(0, 2)
             if size <= HEADER_BYTES + TAIL_BYTES:
