@@ -13,7 +13,6 @@ import msgspec
 from msgspec import UNSET, Struct, field
 
 from recsys.errors import InputError
-
 from recsys.eventlog.writing.index import Alias, Gap, Header, Opened, Record, opened
 from recsys.eventlog.writing.segment import INDEX, index_of, parse
 from recsys.eventlog.writing.shared import is_of

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -301,7 +301,7 @@ def read(path: Path) -> Content:
 
 def opened(path: Path) -> BinaryIO:
     """An index for reading. What is no file, such as a pipe of its name, is not waited for."""
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: PTH123 - Path.open takes no opener
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
 def _parsed(data: bytes) -> Content:
