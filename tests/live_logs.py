@@ -1,6 +1,7 @@
 """What tests of live logs share: tools, accounts of what was answered and what is logged, a disk that can be filled."""
 
 import collections
+import contextlib
 import json
 import os
 import re
@@ -25,8 +26,12 @@ def tool(name: str) -> str:
 
 def workers(server) -> list[psutil.Process]:
     """The processes that serve."""
-    children = psutil.Process(server.process.pid).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process(server.process.pid).children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def logged_ids(folder: Path, pattern: str = "exposure-*.jsonl") -> collections.Counter:

@@ -4,6 +4,7 @@ import hmac
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,11 @@ def figures(world, name: str) -> dict[str, float]:
     """A figure of every log."""
     text = world.get("/metrics", key="").text
     return {log: float(value) for log, value in re.findall(rf'^{name}{{log="(\w+)"}} (\S+)$', text, re.MULTILINE)}
+
+
+def segments_of(world, pid: int) -> list[Path]:
+    """The indexes of a worker's segments of the exposure log."""
+    return list(world.logs.glob(f"exposure-*.w{pid}-*.index"))
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +82,7 @@ def test_workers_that_are_replaced_in_order_leave_what_they_counted(counted):
     ready = counted.server.said.count("is ready")
     counted.server.process.send_signal(signal.SIGHUP)
     counted.server.wait(lambda: counted.server.said.count("is ready") == ready + 2)
+    until(lambda: len(workers(counted.server)) == 2)  # the old ones have ended
     until(lambda: figures(counted, "recsys_log_segment_age_seconds")["exposure"] == 0)  # none of them has a segment
     assert figures(counted, "recsys_log_written_lines_total")["exposure"] == before
 
@@ -85,15 +92,12 @@ def test_what_a_dead_worker_counted_stays(counted):
     counted.recommend()
     before = len(log_lines(counted.logs))
     until(lambda: figures(counted, "recsys_log_written_lines_total")["exposure"] == before)
-    killed = next(
-        each.pid for each in workers(counted.server) if list(counted.logs.glob(f"exposure-*.w{each.pid}-*.index"))
-    )
+    killed = next(each.pid for each in workers(counted.server) if segments_of(counted, each.pid))
     ready = counted.server.said.count("is ready")
     os.kill(killed, signal.SIGKILL)
     counted.server.wait(lambda: counted.server.said.count("is ready") == ready + 1)
     assert figures(counted, "recsys_log_written_lines_total")["exposure"] == before
-    sealed = list(counted.logs.glob(f"exposure-*.w{killed}-*.index"))
-    assert sealed
+    sealed = segments_of(counted, killed)
     until(lambda: all(indexes.read(path).sealed for path in sealed), 30)
     counted.recommend()
     until(lambda: figures(counted, "recsys_log_written_lines_total")["exposure"] == before + 1)

@@ -83,6 +83,8 @@ def _segment(path: Path, scan: Scan, on_bytes: OnBytes) -> Checked | None:
     try:
         with opened(path, on_bytes) as (stream, file):
             size = os.fstat(file.fileno()).st_size
+            if not scan.size:  # or it was just made: the index comes after its segment, and before its first line
+                scan = layouts.scan(index_of(path))
             if not scan.size:
                 fault = [Fault(file=str(path), kind="no index")] if size else []
                 return Checked(file=str(path), bytes=size, faults=fault)
