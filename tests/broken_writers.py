@@ -109,6 +109,34 @@ class TrustsWhatWasThere(LogWriter):
             self._place._sure = True
 
 
+class _WritesOtherwise(LogWriter):
+    """What stands in the file is not what is acknowledged and indexed."""
+
+    otherwise: Callable[[bytes], bytes]
+
+    def __init__(self, *arguments: Any, files: Any = os, **named: Any) -> None:
+        super().__init__(*arguments, files=_Without(files, write=self._written(files)), **named)
+
+    def _written(self, files: Any) -> Callable[[int, bytes], int]:
+        def write(fd: int, data: bytes) -> int:
+            files.write(fd, type(self).otherwise(data) if data.startswith(b'{"n":7,') else data)
+            return len(data)
+
+        return write
+
+
+class WritesLinesTwice(_WritesOtherwise):
+    """It writes one line twice."""
+
+    otherwise = staticmethod(lambda data: data + data)
+
+
+class LosesLines(_WritesOtherwise):
+    """It acknowledges one line that it never wrote."""
+
+    otherwise = staticmethod(lambda data: b"")
+
+
 class GluesAfterShortWrite(LogWriter):
     """What a short write left is not cut."""
 
@@ -237,6 +265,7 @@ CAUGHT_BY: dict[str, list[type[LogWriter]]] = {
     "p8 damaged folder": [RefusesDamage],
     "p9 close": [LeavesWhatWaits],
     "p10 slow disk": [HasAlwaysRoom],
+    "p11 a loss is told": [WritesLinesTwice, LosesLines, CountsGapsTwice],
 }
 """Which broken writers the test of each promise must catch."""
 

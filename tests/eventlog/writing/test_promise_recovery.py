@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from log_world import NOON, World
+from broken_writers import promise
+from log_world import NOON, World, claim
 from recsys.errors import StorageError
-from recsys.eventlog.audit.verify import verify_log
+from recsys.eventlog.audit.verify import verify_folder, verify_log
 from recsys.eventlog.writing import index as indexes
 from recsys.eventlog.writing.commit import Committer
 from recsys.eventlog.writing.index import Alias, Gap, Header, Lines
@@ -118,6 +119,25 @@ def test_p9_a_call_that_fails_leaves_the_thread_at_work():
     committer.call(lambda: next(iter(())))
     committer.submit_and_wait([b"x"])
     committer.close()
+
+
+@promise("p11 a loss is told")
+@pytest.mark.parametrize("folder", [True, False])
+def test_p11_the_log_and_its_index_agree(tmp_path, writer, folder):
+    """A log with a gap: `log verify` finds every acknowledged line where it was written, and the gap; nothing else."""
+    world = World(tmp_path, writer, folder=folder)
+    log = world.start()
+    for number in range(12):
+        if number == 4:
+            world.disk.fill()
+        if number == 6:
+            world.disk.heal()
+        world.append(log)
+    log.close()
+    found = list(verify_folder(world.logs, "exposure") if folder else verify_log(world.path))
+    claim(not [fault for each in found for fault in each.faults], "there are faults")
+    claim(sum(each.lines for each in found) == len(world.acknowledged) == 10, "a line is missing or there twice")
+    claim([gap.lost for each in found for gap in each.gaps] == [2], "the gap is not told")
 
 
 def test_p11_lines_that_a_power_cut_took_from_a_shared_file_are_a_gap(tmp_path):
