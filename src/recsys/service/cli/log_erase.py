@@ -60,7 +60,8 @@ def _tell(done: Erasure) -> None:
     if not done.erased:
         sys.stderr.write("recsys-service: no closed file holds a line of theirs\n")
     for each in done.waiting:
-        what = f"{each.lines:,} lines stay" if each.lines else "a note of an earlier pseudonym stays"
+        lines = "1 line stays" if each.lines == 1 else f"{each.lines:,} lines stay"
+        what = lines if each.lines else "a note of an earlier pseudonym stays"
         sys.stderr.write(f"recsys-service: {each.file}: {what}\n")
     for file in done.unreadable:
         sys.stderr.write(f"recsys-service: not finished: {file}: cannot be unpacked to its end, and stays as it is\n")
