@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from recsys.eventlog.audit import layout, sections
 from recsys.eventlog.audit.layout import Section
 from recsys.eventlog.audit.verify import rotated
 from recsys.eventlog.upkeep import passes as upkeep
-from recsys.eventlog.writing import recovery, shared, swap
+from recsys.eventlog.writing import places, recovery, shared, swap
 from recsys.eventlog.writing.segment import INDEX, TORN, index_of, parse, plain, segments
 
 PATIENCE_S = 60.0
@@ -194,8 +193,4 @@ def _is_free(index: Path, held: ExitStack) -> bool:
     """Whether the writer of an index of a log that is one file has ended; the lock is held then."""
     fd = os.open(index, os.O_RDONLY | os.O_CLOEXEC)
     held.callback(os.close, fd)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return places.try_lock(fd)

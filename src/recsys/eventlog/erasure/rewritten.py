@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from recsys.eventlog.audit.stream import READ_BYTES, Stream, opened
 from recsys.eventlog.erasure.erased_files import LogFile
 from recsys.eventlog.erasure.erased_index import Cut, Edit, Taken, edited
 from recsys.eventlog.upkeep import pack
-from recsys.eventlog.writing import swap
+from recsys.eventlog.writing import places, swap
 from recsys.eventlog.writing.segment import PACKED, plain
 
 
@@ -75,11 +74,7 @@ def _is_held(path: Path, held: ExitStack) -> bool:
     """Whether nobody writes to the file; it is locked then."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     held.callback(os.close, fd)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return places.try_lock(fd)
 
 
 def _remove_copies(path: Path, files: Any) -> None:

@@ -7,7 +7,6 @@ it is told, and tried again with the next pass.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -35,12 +34,7 @@ def alone(folder: Path) -> Iterator[bool]:
     """Whether this process may change closed segments of a folder; no other one does while that is so."""
     fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, places.MODE)
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield places.try_lock(fd)
     finally:
         os.close(fd)  # the file stays: who waits for a removed one would not be alone
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from recsys.eventlog.writing import segment
+from recsys.eventlog.writing import places, segment
 
 
 def expired(folder: Path, log: str, *, today: date, keep_days: int) -> list[Path]:
@@ -51,11 +50,6 @@ def closed(path: Path) -> Iterator[bool]:
         yield True
         return
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield places.try_lock(fd)
     finally:
         os.close(fd)

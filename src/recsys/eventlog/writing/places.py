@@ -8,6 +8,7 @@ flushed.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,15 @@ def written_again(files: Any, path: Path, size: int) -> int:
         files.close(fd)
         raise
     return fd
+
+
+def try_lock(fd: int) -> bool:
+    """Take the lock of a file, if nobody has it; whether it is held now, until the descriptor is closed."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def leads_to(path: Path, fd: int) -> bool:
