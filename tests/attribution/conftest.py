@@ -2,12 +2,13 @@
 
 import json
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from recsys.attribution import join, quality, sources
+from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.policy import Policy
 
 
@@ -32,11 +33,9 @@ def joining(exposures, outcomes, assignments=(), policy=None, cuts=1, **options)
         )
         scratch = folder / "scratch"
         scratch.mkdir()
-        joined = join.join(sources.accept_dataset(named, scratch), policy or Policy(), scratch=scratch, **options)
-        try:
-            yield joined
-        finally:
-            joined.close()
+        accepted = sources.accept_dataset(named, scratch)
+        with closing(DuckDB(scratch)) as engine:
+            yield join.join(engine, accepted, policy or Policy(), scratch=scratch, **options)
 
 
 @pytest.fixture(scope="session")

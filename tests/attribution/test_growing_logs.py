@@ -5,6 +5,7 @@ import json
 import pytest
 
 from recsys.attribution import join, quality, sources
+from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.policy import Policy
 from recsys.errors import InputError
 
@@ -36,11 +37,11 @@ def accepted(tmp_path):
 
 
 def found(dataset, scratch):
-    joined = join.join(dataset, Policy(), scratch=scratch)
+    joined = join.join(DuckDB(scratch), dataset, Policy(), scratch=scratch)
     try:
         return quality.data_quality(joined)
     finally:
-        joined.close()
+        joined.engine.close()
 
 
 MORE = ["", lines(exposure, range(3, 9)), json.dumps(exposure(3))[:-20], "no JSON\n", "\x00" * 50]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import join_oracle as oracle
 from recsys.attribution import quality
+from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.policy import Policy
 from recsys.contracts.report import UNKNOWN
 
@@ -75,10 +76,10 @@ def test_every_fate_equals_the_twin(joined, log, windows_s, tolerance_s, cuts, s
     shuffled = shuffler.sample(shown, len(shown)), shuffler.sample(done, len(done))
     with joined(*shuffled, policy=policy, cuts=cuts) as found:
         fates = Counter(
-            found.connection.execute(
+            found.engine.rows(
                 "SELECT request_id, item_id, event_type, ts_us, user_id, fate, "
                 "CASE WHEN fate = 'attributed' THEN shown_rank END FROM outcome_fates"
-            ).fetchall()
+            )
         )
         assert fates == rows
         described = quality.data_quality(found)
@@ -174,9 +175,9 @@ def test_invalid_rows_are_counted_and_never_joined(joined, tmp_path):
     paths[0].write_text("".join(json.dumps(row) + "\n" for row in shown) + "{broken\n")
     paths[1].write_text('{"request_id":""}\n' + "".join(json.dumps(row) + "\n" for row in done) + "[]\n")
     accepted = sources.accept_dataset(sources.from_options([str(paths[0])], [str(paths[1])]), tmp_path)
-    found = join.join(accepted, Policy(), scratch=tmp_path)
+    found = join.join(DuckDB(tmp_path), accepted, Policy(), scratch=tmp_path)
     described = quality.data_quality(found)
-    found.close()
+    found.engine.close()
     assert described.fates.invalid == 2
     assert described.fates.attributed == len(done)
     assert described.exposures.invalid == 1

@@ -16,6 +16,7 @@ import join_oracle as oracle
 import strategies
 from recsys.attribution import join, quality, sources
 from recsys.attribution.engine import parquet
+from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.policy import Policy
 from recsys.contracts import schema
 
@@ -58,13 +59,13 @@ def relations(specs, folder: Path):
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     accepted = sources.accept_dataset(sources.from_options(*specs), scratch)
-    found = join.join(accepted, Policy(), scratch=scratch, slice_keys=("surface", "é", 'q"'))
+    found = join.join(DuckDB(scratch), accepted, Policy(), scratch=scratch, slice_keys=("surface", "é", 'q"'))
     tables = [
-        sorted(found.connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr)
+        sorted(found.engine.rows(f"SELECT * FROM {name}"), key=repr)
         for name in ("exposures", "outcome_fates", "relevant")
     ]
     described = quality.data_quality(found), quality.hours(found), quality.clicks_by_rank(found)
-    found.close()
+    found.engine.close()
     return tables, described
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from recsys.attribution import join, sources
 from recsys.attribution.engine import parquet
+from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.policy import Policy
 from recsys.errors import InputError, UsageError
 
@@ -51,11 +52,11 @@ def joined(tmp_path):
         scratch = tmp_path / "scratch"
         scratch.mkdir(exist_ok=True)
         accepted = sources.accept_dataset(sources.from_options([str(shown)], [str(done)]), scratch)
-        found = join.join(accepted, Policy(), scratch=scratch, slice_keys=slice_keys)
+        found = join.join(DuckDB(scratch), accepted, Policy(), scratch=scratch, slice_keys=slice_keys)
         try:
-            return found.connection.execute(query).fetchall()
+            return found.engine.rows(query)
         finally:
-            found.close()
+            found.engine.close()
 
     return rows
 

@@ -87,7 +87,7 @@ def rows_at_edges():
 
 def fates(joined, policy):
     with joined(*rows_at_edges(), policy=policy) as found:
-        rows = found.connection.execute("SELECT request_id, fate FROM outcome_fates").fetchall()
+        rows = found.engine.rows("SELECT request_id, fate FROM outcome_fates")
     return [fate for _, fate in sorted(rows)]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import join_oracle as oracle
 from recsys.attribution import join, quality, sources
+from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.policy import Policy
 from recsys.contracts.report import UNKNOWN
 from recsys.errors import ConfigError, StorageError
@@ -63,10 +64,10 @@ def test_a_slice_key_may_have_any_name(tmp_path, kind, start):
             )
             pq.write_table(table.set_column(table.schema.get_field_index("context"), "context", context), path)
     accepted = sources.accept_dataset(sources.from_options([str(paths[0])], [str(paths[1])]), tmp_path)
-    found = join.join(accepted, Policy(), scratch=tmp_path, slice_keys=keys)
+    found = join.join(DuckDB(tmp_path), accepted, Policy(), scratch=tmp_path, slice_keys=keys)
     described = quality.data_quality(found)
     assert join.write_parquet(found, tmp_path / "joined.parquet") == 5
-    found.close()
+    found.engine.close()
     assert described.missing_keys == dict.fromkeys(keys, 1)
     for key in keys:
         counts = {part.value: (part.exposures, part.fates.rows) for part in described.by if part.key == key}

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -9,8 +10,7 @@ from hypothesis import strategies as st
 
 import join_oracle as oracle
 import strategies
-from recsys.attribution.engine import duckdb
-from recsys.attribution.policy import Policy
+from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.sources import Accepted
 
 KEYS = ("tenant_id", "surface", "Surface", 'we\'ird "key"', "é")
@@ -25,19 +25,16 @@ def staged(exposures, outcomes, keys):
             path = folder / f"{role}.jsonl"
             path.write_bytes(b"".join(line + b"\n" for line in lines))
             accepted.append(Accepted(kind="jsonl", paths=[path], rows=len(lines), invalid=0))
-        connection = duckdb.connect(folder)
-        try:
-            duckdb.stage(connection, *accepted, None, keys, Policy())
-            shown = connection.execute(
+        with closing(DuckDB(folder)) as engine:
+            engine.stage(*accepted, None, keys)
+            shown = engine.rows(
                 "SELECT request_id, user_id, ts_us, shown, n_items, repeated_rank, repeated_item, rank_gap, "
                 "zero_propensity, latency_ms, error, anonymous, slice_1, slice_2, slice_3 FROM staged_exposures"
-            ).fetchall()
-            done = connection.execute(
+            )
+            done = engine.rows(
                 "SELECT request_id, user_id, item_id, event_type, ts_us, value, event_id, slice_1, slice_2, slice_3 "
                 "FROM staged_outcomes"
-            ).fetchall()
-        finally:
-            connection.close()
+            )
     return shown, done
 
 

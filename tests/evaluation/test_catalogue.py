@@ -3,8 +3,8 @@
 import gzip
 import hashlib
 import json
+from contextlib import closing
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import strategies
+from recsys.attribution.engine.duckdb import DuckDB
 from recsys.contracts.types import MAX_LINE_BYTES
 from recsys.errors import InputError
 from recsys.evaluation import catalogue
@@ -23,17 +24,16 @@ TAGS = pa.list_(pa.string())
 @pytest.fixture
 def load(tmp_path):
     """A function from the spec of a catalogue to its items, {item_id: tags}, and the account of its files."""
-    connection = duckdb.connect()
+    engine = DuckDB(tmp_path)
 
     def items(spec):
-        (tmp_path / "scratch").mkdir(exist_ok=True)
-        inputs = catalogue.load(connection, str(spec), tmp_path / "scratch")
-        rows = connection.execute("SELECT item_id, tags FROM catalogue").fetchall()
+        inputs = catalogue.load(engine, str(spec))
+        rows = engine.rows("SELECT item_id, tags FROM catalogue")
         assert len({item for item, _ in rows}) == len(rows)
         return dict(rows), inputs
 
     yield items
-    connection.close()
+    engine.close()
 
 
 def lines(*rows) -> bytes:
@@ -64,10 +64,10 @@ def test_every_form_gives_the_same_items(tmp_path_factory, found, untagged):
         (folder / name).write_bytes(packed)
     stored(folder / "i.parquet", rows)
     expected = {item: sorted(set(tags)) for item, tags in found.items()}
-    with duckdb.connect() as connection:
+    with closing(DuckDB(folder)) as engine:
         for name in ("i.jsonl", "i.jsonl.gz", "i.jsonl.zst", "i.parquet"):
-            catalogue.load(connection, str(folder / name), folder)
-            assert dict(connection.execute("SELECT item_id, tags FROM catalogue").fetchall()) == expected, name
+            catalogue.load(engine, str(folder / name))
+            assert dict(engine.rows("SELECT item_id, tags FROM catalogue")) == expected, name
 
 
 def test_the_files_are_accounted_for(tmp_path, load):

@@ -1,6 +1,5 @@
 """A whole evaluation: what must hold in every report, whatever the logs, and that only the rows decide what it says."""
 
-import functools
 import json
 import random
 from datetime import UTC, datetime
@@ -13,8 +12,9 @@ from msgspec.structs import asdict, replace
 
 import join_oracle as oracle
 import troubled_logs
-from recsys.attribution import join as joining
 from recsys.attribution import sources
+from recsys.attribution.engine.choice import EngineChoice
+from recsys.attribution.opening import DEFAULT_ENGINE
 from recsys.attribution.policy import Policy
 from recsys.contracts import schema
 from recsys.contracts.report import Report
@@ -28,14 +28,14 @@ WINDOWS = {"click": 60.0, "conversion": 3600.0}
 CONFIG = EvaluationConfig(attribution=Policy(windows_s={**WINDOWS}, min_match_rate=0.5))
 
 
-def run(folder, shown, done, *, items=None, config=CONFIG, bad=0, **form) -> Report:
+def run(folder, shown, done, *, items=None, config=CONFIG, bad=0, engine=DEFAULT_ENGINE, **form) -> Report:
     """The report on these rows, written to ``folder`` in this form (see ``troubled_logs.write``)."""
     named = sources.from_options(
         troubled_logs.write(folder, "exposures", shown, bad=bad, **form),
         troubled_logs.write(folder, "outcomes", done, bad=bad, **form),
         items=None if items is None else troubled_logs.write(folder, "items", items)[0],
     )
-    return conductor.evaluate(named, config, now=NOW).report
+    return conductor.evaluate(named, config, now=NOW, engine=engine).report
 
 
 @pytest.fixture(scope="module", params=[1, 2])
@@ -224,17 +224,16 @@ FORMS = [
 ]  # fmt: skip
 
 
-def test_only_the_rows_decide(tmp_path, monkeypatch):
+def test_only_the_rows_decide(tmp_path):
     """Any order of rows, cut into files, packing and number of threads gives the same report, to the last digit."""
     shown, done = troubled_logs.make(3, count=900)
     shuffler = random.Random(4)
 
     def told(number, *rows, items=troubled_logs.CATALOGUE, threads=None, **form):
-        monkeypatch.setattr(conductor.joining, "join", functools.partial(join, threads=threads))
-        report = run(tmp_path / str(number), *rows, items=items, bad=2, **form)
+        engine = EngineChoice(threads=threads)
+        report = run(tmp_path / str(number), *rows, items=items, bad=2, engine=engine, **form)
         return {**asdict(report), "run_id": "", "inputs": []}, report
 
-    join = joining.join
     first, report = told(0, shown, done)
     assert report.created_at == NOW
     for number, form in enumerate(FORMS, 1):

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb as duckdb_library
-
-from recsys.attribution.engine import duckdb
+from recsys.attribution import relations
+from recsys.attribution.engine import Engine
 from recsys.attribution.policy import Policy
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, Accepted, AcceptedDataset, as_checked
 from recsys.errors import ConfigError, InputError, StorageError
@@ -26,60 +25,46 @@ class Joined:
     ``slice_n`` of a relation is the value of ``slice_keys[n-1]``, NULL where it is not known.
     """
 
-    connection: Any
+    engine: Engine
     dataset: AcceptedDataset
     policy: Policy
     slice_keys: tuple[str, ...]
 
-    def close(self) -> None:
-        """Let go of the engine and what it holds."""
-        self.connection.close()
+    def rows(self, name: str) -> list[tuple[Any, ...]]:
+        """The rows of a relation that nobody else reads."""
+        return self.engine.rows(relations.text(name))
 
 
 def join(
+    engine: Engine,
     dataset: AcceptedDataset,
     policy: Policy,
     *,
     scratch: Path,
     slice_keys: Sequence[str] = DEFAULT_SLICE_KEYS,
-    memory_limit: str = duckdb.DEFAULT_MEMORY,
-    threads: int | None = None,
 ) -> Joined:
-    """Give every outcome row its fate. ``scratch`` is a folder for what does not fit within ``memory_limit``."""
+    """Give every outcome row its fate. ``scratch`` is a folder for copies of logs that grow while they are read."""
     check_slice_keys(slice_keys)
-    connection = duckdb.connect(scratch, memory_limit=memory_limit, threads=threads)
-    try:
-        _stage(connection, dataset, slice_keys, policy, scratch)
-        for name in ("repeated_requests", "settled_exposures"):
-            duckdb.create(connection, name)
-        duckdb.create(connection, "exposures", view=True)
-        for name in ("outcome_fates", "relevant", "joined_requests"):
-            duckdb.create(connection, name)
-    except duckdb_library.OutOfMemoryException as error:
-        connection.close()
-        raise StorageError(
-            "the join ran out of memory or disk", where=str(scratch), found=str(error).splitlines()[0],
-            hint="Free space in the temporary folder (TMPDIR), or give fewer days at a time.",
-        ) from None  # fmt: skip
-    except duckdb_library.Error as error:
-        connection.close()
-        raise InputError("the logs could not be staged", found=str(error).splitlines()[0]) from error
-    return Joined(connection, dataset, policy, tuple(slice_keys))
+    _stage(engine, dataset, slice_keys, scratch)
+    engine.load("policy", *policy.table())
+    for name in relations.TABLES:
+        engine.create(name, relations.text(name), view=name in relations.VIEWS)
+    return Joined(engine, dataset, policy, tuple(slice_keys))
 
 
-def _stage(connection: Any, dataset: AcceptedDataset, slice_keys: Sequence[str], policy: Policy, scratch: Path) -> None:
+def _stage(engine: Engine, dataset: AcceptedDataset, slice_keys: Sequence[str], scratch: Path) -> None:
     """Stage what was checked, and no more. An engine reads to the end of a file: where a log has grown while it was
     read, a copy of what was checked is staged in its place."""
     logs = (dataset.exposures, dataset.outcomes, dataset.assignments)
     try:
-        duckdb.stage(connection, *logs, slice_keys, policy, dataset.aliases)
-    except duckdb_library.Error:
+        engine.stage(*logs, slice_keys, dataset.aliases)
+    except InputError:
         if not _changed(logs):
             raise
     if _changed(logs):
         assignments = None if dataset.assignments is None else as_checked(dataset.assignments, scratch)
         exposures, outcomes = as_checked(dataset.exposures, scratch), as_checked(dataset.outcomes, scratch)
-        duckdb.stage(connection, exposures, outcomes, assignments, slice_keys, policy, dataset.aliases)
+        engine.stage(exposures, outcomes, assignments, slice_keys, dataset.aliases)
 
 
 def _changed(logs: Iterable[Accepted | None]) -> bool:
@@ -111,14 +96,13 @@ def write_parquet(joined: Joined, path: Path) -> int:
     )
     unused = ", ".join(f"slice_{number}" for number in range(1, MAX_SLICE_KEYS + 1))
     extra = f", {names}" if names else ""
-    rows = f"SELECT * EXCLUDE ({unused}){extra} FROM ({duckdb.relation('joined_outcomes')})"
+    rows = f"SELECT * EXCLUDE ({unused}){extra} FROM ({relations.text('joined_outcomes')})"
     with whole(path) as part:
         try:
-            joined.connection.execute("SET preserve_insertion_order = true")
-            joined.connection.execute(
-                f"COPY ({rows}) TO {duckdb.quoted(str(part))} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
-            )
-        except duckdb_library.IOException as error:
-            raise StorageError("cannot be written", where=str(path), found=str(error).splitlines()[0]) from None
-    (count,) = joined.connection.execute("SELECT count(*) FROM outcome_fates").fetchone()
+            joined.engine.write_parquet(rows, part)
+        except StorageError as error:
+            if error.where:  # not the file: memory, or the scratch folder
+                raise
+            raise StorageError("cannot be written", where=str(path), found=error.found) from None
+    [(count,)] = joined.engine.rows("SELECT count(*) FROM outcome_fates")
     return count

@@ -30,6 +30,15 @@ class Policy(Struct, frozen=True, kw_only=True):
     min_match_rate: float = DEFAULT_MIN_MATCH_RATE
     max_lost_rate: float = DEFAULT_MAX_LOST_RATE
 
+    def table(self) -> tuple[dict[str, str], list[tuple[int | None, ...]]]:
+        """The table ``policy`` of the relations: its columns with their types, and its one row."""
+        times = {
+            "tolerance_us": self.tolerance_s,
+            **{f"{kind}_window_us": self.windows_s.get(kind) for kind in EVENT_TYPES},
+        }
+        micros = tuple(None if seconds is None else round(seconds * 1_000_000) for seconds in times.values())
+        return dict.fromkeys(times, "BIGINT"), [micros]
+
 
 def duration(value: object, *, where: str) -> float:
     """Seconds of a duration such as ``500ms``, ``5s``, ``1h``, ``7d``; a bare number is seconds. ConfigError else."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from recsys.attribution.engine import duckdb
 from recsys.attribution.join import ALWAYS_BY, Joined
 from recsys.attribution.sources import MAX_SLICE_KEYS, AcceptedDataset
 from recsys.contracts.report import (
@@ -36,12 +35,12 @@ Group = tuple[str, str]
 
 def data_quality(joined: Joined) -> DataQuality:
     """All of it, from counts that the engine made."""
-    exposure_rows = duckdb.rows(joined.connection, "exposure_counts")
-    fate_rows = duckdb.rows(joined.connection, "fate_counts")
+    exposure_rows = joined.rows("exposure_counts")
+    fate_rows = joined.rows("fate_counts")
     invalid = joined.dataset.outcomes.invalid
     fates = _sum_fates(((row[-2], row[-1]) for row in fate_rows), invalid)
     exposures = _exposure_quality(joined, exposure_rows)
-    conflicting, user_mismatch, anonymous = duckdb.rows(joined.connection, "outcome_flags")[0]
+    conflicting, user_mismatch, anonymous = joined.rows("outcome_flags")[0]
     shared = sum(row[1 + MAX_SLICE_KEYS + 1] for row in exposure_rows)
     return DataQuality(
         exposures=exposures,
@@ -95,7 +94,7 @@ def _exposure_quality(joined: Joined, rows: list[tuple[Any, ...]]) -> ExposureQu
     first = 1 + MAX_SLICE_KEYS
     sums = {name: int(sum(row[first + place] for row in rows)) for place, name in enumerate(_COUNTS)}
     read = joined.dataset.exposures
-    (users,) = duckdb.rows(joined.connection, "users")[0]
+    (users,) = joined.rows("users")[0]
     return ExposureQuality(
         rows=read.rows,
         invalid=read.invalid,
@@ -165,7 +164,7 @@ def _day(number: int) -> str:
 
 def hours(joined: Joined) -> list[HourPoint]:
     """Exposures and match rate by hour; by day where there are more than 62 days of hours."""
-    rows = duckdb.rows(joined.connection, "hours")
+    rows = joined.rows("hours")
     step = 1 if len(rows) <= MAX_HOURS else 24
     sums: dict[int, list[int]] = {}
     for hour, *counts in rows:
@@ -183,8 +182,8 @@ def hours(joined: Joined) -> list[HourPoint]:
 
 def clicks_by_rank(joined: Joined, max_rank: int = 20) -> list[RankPoint]:
     """Impressions and attributed clicks at ranks 1 … ``max_rank``, as far as lists reach."""
-    lengths = duckdb.rows(joined.connection, "list_lengths")
-    clicks = dict(duckdb.rows(joined.connection, "clicks_by_rank"))
+    lengths = joined.rows("list_lengths")
+    clicks = dict(joined.rows("clicks_by_rank"))
     total = sum(clicks.values())
     longest = max((length for length, _ in lengths), default=0)
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import duckdb
 import msgspec
 from msgspec import Struct, field
 
+from recsys.attribution.engine import Engine
 from recsys.contracts.report import Input
 from recsys.contracts.types import MAX_ID_LENGTH, MAX_LINE_BYTES, Id
 from recsys.errors import InputError
@@ -26,11 +28,20 @@ class _Item(Struct):
     tags: list[str] = field(default_factory=list)
 
 
-def load(connection: Any, spec: str, scratch: Path) -> list[Input]:
+def load(engine: Engine, spec: str) -> list[Input]:
     """Make the table ``catalogue`` (item_id, tags: sorted, each once) of the files; returns an account of them.
 
     InputError names the first line that is no item. An item given twice must be the same both times.
     """
+    with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, duckdb.connect() as connection:
+        inputs = _read(connection, spec, Path(scratch))
+        settled = Path(scratch) / "catalogue.parquet"
+        connection.execute(f"COPY catalogue TO '{settled}' (FORMAT parquet)")
+        engine.load_parquet("catalogue", settled)
+    return inputs
+
+
+def _read(connection: Any, spec: str, scratch: Path) -> list[Input]:
     connection.execute("CREATE OR REPLACE TABLE catalogue_rows (item_id VARCHAR, tags VARCHAR[])")
     inputs = []
     for path in expand(spec):

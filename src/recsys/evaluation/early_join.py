@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import msgspec
 from msgspec import Struct
 
-from recsys.attribution import join as joining
 from recsys.attribution import quality, sources
+from recsys.attribution.opening import joined_logs
 from recsys.attribution.policy import Policy
 from recsys.contracts.report import DataQuality, Input
 from recsys.evaluation import integrity
@@ -42,13 +39,9 @@ def check(
     """Validate the logs and join them. ``max_faults`` of each file are kept; all are counted."""
     named = sources.from_options(exposures, outcomes, assignments, dataset)
     policy = Policy()
-    with tempfile.TemporaryDirectory(prefix="recsys-") as name:
-        scratch = Path(name)
-        accepted = sources.accept_dataset(named, scratch, on_progress, max_faults=max_faults)
-        keys = slice_keys or sources.DEFAULT_SLICE_KEYS
-        joined = joining.join(accepted, policy, scratch=scratch, slice_keys=keys)
-        found = quality.data_quality(joined)
-        joined.close()
+    keys = slice_keys or sources.DEFAULT_SLICE_KEYS
+    with joined_logs(named, policy, slice_keys=keys, max_faults=max_faults, on_progress=on_progress) as joined:
+        accepted, found = joined.dataset, quality.data_quality(joined)
     reasons = integrity.reasons_to_hold(found, policy)
     invalid = sum(part.invalid for part in accepted.inputs)
     return EarlyJoin(

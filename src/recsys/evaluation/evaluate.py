@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from recsys import __version__
-from recsys.attribution import join as joining
 from recsys.attribution import quality, sources
+from recsys.attribution.engine.choice import EngineChoice
 from recsys.attribution.join import Joined
+from recsys.attribution.opening import DEFAULT_ENGINE, joined_logs
 from recsys.contracts.report import DataQuality, Input, MetricResult, Report, Summary
 from recsys.evaluation import catalogue, integrity, offline
 from recsys.evaluation.config import EvaluationConfig
@@ -33,22 +33,19 @@ def evaluate(
     config: EvaluationConfig,
     *,
     now: datetime | None = None,
+    engine: EngineChoice = DEFAULT_ENGINE,
     on_progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate the logs of ``dataset`` and report. Bad rows are counted; RecsysError only where nothing can be read."""
     metrics = config.parsed_metrics()
-    with tempfile.TemporaryDirectory(prefix="recsys-") as name:
-        scratch = Path(name)
-        accepted = sources.accept_dataset(dataset, scratch, on_progress)
-        joined = joining.join(accepted, config.attribution, scratch=scratch, slice_keys=config.slice_keys)
-        try:
-            items = [] if dataset.items is None else catalogue.load(joined.connection, dataset.items, scratch)
-            found = quality.data_quality(joined)
-            results, warnings = offline.evaluate(joined, metrics, catalogue=bool(items))
-            report = _report(joined, config, found, results, warnings, items, now or datetime.now(UTC))
-        finally:
-            joined.close()
-    return Evaluation(report, accepted.faults)
+    with joined_logs(
+        dataset, config.attribution, slice_keys=config.slice_keys, engine=engine, on_progress=on_progress
+    ) as joined:
+        items = [] if dataset.items is None else catalogue.load(joined.engine, dataset.items)
+        found = quality.data_quality(joined)
+        results, warnings = offline.evaluate(joined, metrics, catalogue=bool(items))
+        report = _report(joined, config, found, results, warnings, items, now or datetime.now(UTC))
+        return Evaluation(report, joined.dataset.faults)
 
 
 def _report(

@@ -77,10 +77,10 @@ def _slices_to_report(joined: Joined) -> tuple[dict[str, list[str]], list[str]]:
     kept: dict[str, list[str]] = {}
     warnings = []
     for place, key in enumerate(joined.slice_keys, start=1):
-        values = joined.connection.execute(
+        values = joined.engine.rows(
             f"SELECT coalesce(slice_{place}, '{UNKNOWN}') AS value FROM exposures GROUP BY value "  # noqa: S608 - our own text
             "ORDER BY count(*) DESC, value"
-        ).fetchall()
+        )
         kept[key] = sorted(value for (value,) in values[:MAX_SLICES])
         if len(values) > MAX_SLICES:
             warnings.append(
@@ -95,14 +95,14 @@ def _add_scores(
     scored = [metric for metric in metrics if isinstance(metric, Scored)]
     if not scored:
         return
-    reducing.score(joined.connection, scored)
-    reducing.sum_by_user(joined.connection, len(scored), [column for _, column in columns if column])
+    reducing.score(joined.engine, scored)
+    reducing.sum_by_user(joined.engine, len(scored), [column for _, column in columns if column])
     whole: dict[str, list[reducing.ScoreMoments]] = {}
     for key, column in columns:
         if key and len(kept[key]) == 1:  # such as the one tenant of a log: that is the whole again
             found = dict(zip(kept[key], whole.values(), strict=False))
         else:
-            found = reducing.score_moments(joined.connection, len(scored), column)
+            found = reducing.score_moments(joined.engine, len(scored), column)
         whole = whole or found
         for value, moments in found.items():
             for metric, both in zip(scored, moments, strict=True):
@@ -150,9 +150,9 @@ def _add_spreads(
     if not spread:
         return
     cuts = sorted({metric.k for metric in spread if not isinstance(metric, Gini)})
-    reducing.count_impressions(joined.connection, cuts, [column for _, column in columns if column])
+    reducing.count_impressions(joined.engine, cuts, [column for _, column in columns if column])
     for key, column in columns:
-        for value, counted in reducing.spreads(joined.connection, cuts, column, catalogue=catalogue).items():
+        for value, counted in reducing.spreads(joined.engine, cuts, column, catalogue=catalogue).items():
             for metric in spread:
                 figure = metric.of(counted)
                 note = SPREAD_NOTE if figure is not None else "nothing was shown"
@@ -167,5 +167,5 @@ def _add_diversity(
         add(str(metric), "", "", Estimate(value=None, n=0, note="unavailable: give a catalogue with tags (--items)"))
         return
     for key, column in columns:
-        for value, moments in reducing.diversity_moments(joined.connection, metric, column).items():
+        for value, moments in reducing.diversity_moments(joined.engine, metric, column).items():
             add(str(metric), key, value, mean(moments, metric, lost))

@@ -1,12 +1,15 @@
 """Score metrics against ir-measures on random lists, and against trec_eval's own published figures."""
 
-import duckdb
+from contextlib import closing
+from pathlib import Path
+
 import ir_measures
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, Success, nDCG
 
+from recsys.attribution.engine.duckdb import DuckDB
 from recsys.evaluation import metrics as known
 from recsys.evaluation.metrics import reduce as reducing
 from recsys.statistics.moments import SCALE
@@ -24,14 +27,15 @@ ORACLES = {
 
 def scores_of(relevant_ranks, names):
     """Request → scores, from (request, rank or None) rows of relation ``relevant``; None: relevant, never shown."""
-    with duckdb.connect() as connection:
-        connection.execute("CREATE TABLE relevant (request_id VARCHAR, item_rank BIGINT, place BIGINT)")
-        for request, ranks in relevant_ranks.items():
-            ordered = sorted(ranks, key=lambda rank: (rank is None, rank or 0))
-            for place, rank in enumerate(ordered, start=1):
-                connection.execute("INSERT INTO relevant VALUES (?, ?, ?)", [request, rank, place])
-        reducing.score(connection, [known.parse(name) for name in names])
-        rows = connection.execute("SELECT * FROM scores").fetchall()
+    relevant = [
+        (request, rank, place)
+        for request, ranks in relevant_ranks.items()
+        for place, rank in enumerate(sorted(ranks, key=lambda rank: (rank is None, rank or 0)), start=1)
+    ]
+    with closing(DuckDB(Path("unused"))) as engine:
+        engine.load("relevant", {"request_id": "VARCHAR", "item_rank": "BIGINT", "place": "BIGINT"}, relevant)
+        reducing.score(engine, [known.parse(name) for name in names])
+        rows = engine.rows("SELECT * FROM scores")
     return {row[0]: dict(zip(names, (y / SCALE for y in row[1:]), strict=True)) for row in rows}
 
 

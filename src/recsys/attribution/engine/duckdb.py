@@ -8,21 +8,24 @@ rank; what was unusual in it (ranks that do not count 1…n, repeated items) is 
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from recsys.attribution.engine import parquet
+from recsys.attribution.engine import BATCH_ROWS, NO_ALIASES, parquet
+from recsys.attribution.engine.choice import DEFAULT_MEMORY
 from recsys.attribution.engine.lists import item_columns
-from recsys.attribution.policy import Policy
 from recsys.attribution.sources import MAX_SLICE_KEYS, Accepted
 from recsys.contracts.types import MAX_LINE_BYTES
+from recsys.errors import InputError, StorageError
 
-DEFAULT_MEMORY = "2GB"
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 ITEM = "STRUCT(item_id VARCHAR, rank INTEGER, propensity DOUBLE, logging_propensity DOUBLE)"
 COLUMNS: dict[str, dict[str, str]] = {
     "exposures": {
@@ -38,10 +41,9 @@ COLUMNS: dict[str, dict[str, str]] = {
         "ts": "VARCHAR",
     },
 }  # fmt: skip
-"""The typed columns of each log beside ``context``. Fields that no relation reads are left in the file; assignments are
-staged whole."""
+"""The typed columns of each log beside ``context``. Fields that no relation reads are left in the file."""
 ANONYMOUS = "anonymous"
-ALIAS_BATCH = 20_000
+LOAD_BATCH = 20_000
 
 _EXPOSURES = """
 CREATE OR REPLACE TABLE staged_exposures AS
@@ -106,77 +108,144 @@ FROM ({source})
 
 _ASSIGNMENTS = """
 CREATE OR REPLACE TABLE staged_assignments AS
-SELECT request_id, {slices} FROM ({source})
+SELECT experiment_id, variant, request_id, user_id, ts_us, {slices} FROM ({source})
+"""
+
+_NO_ASSIGNMENTS = """
+CREATE OR REPLACE TABLE staged_assignments (
+    experiment_id VARCHAR, variant VARCHAR, request_id VARCHAR, user_id VARCHAR, ts_us BIGINT, {slices}
+)
+"""
+
+_CONTEXTS = """
+SELECT entry.key AS key, entry.value AS value, count(*) AS n
+FROM (SELECT unnest(map_entries(context)) AS entry FROM ({source}))
+GROUP BY ALL
 """
 
 
-def connect(scratch: Path, *, memory_limit: str = DEFAULT_MEMORY, threads: int | None = None) -> Any:
-    """A connection to a database of its own, in memory; what does not fit within ``memory_limit`` goes to ``scratch``.
+class DuckDB:
+    """The embedded engine: a database of its own, in memory; what does not fit within ``memory_limit`` goes to
+    ``scratch``.
 
     A database file instead would take half as long again: its tables are compressed, and flushed to the disk.
     """
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET preserve_insertion_order = false")
-    connection.execute("SET autoinstall_known_extensions = false")
-    connection.execute("SET enable_progress_bar = false")
-    connection.execute(f"SET memory_limit = {quoted(memory_limit)}")
-    connection.execute(f"SET temp_directory = {quoted(str(scratch))}")
-    if threads is not None:
-        connection.execute(f"SET threads = {int(threads)}")
-    connection.execute("CREATE TEMP MACRO first_places(l) AS list_filter(l, lambda x, i: list_position(l, x) = i)")
-    connection.execute("CREATE TEMP MACRO distinct_ranks(l) AS list_unique(list_transform(l, lambda x: x.rank))")
-    return connection
+
+    def __init__(self, scratch: Path, *, memory_limit: str = DEFAULT_MEMORY, threads: int | None = None) -> None:
+        self._scratch = scratch
+        self._connection = duckdb.connect()
+        for setting, value in (
+            ("TimeZone", "'UTC'"),
+            ("preserve_insertion_order", "false"),
+            ("autoinstall_known_extensions", "false"),
+            ("enable_progress_bar", "false"),
+            ("memory_limit", quoted(memory_limit)),
+            ("temp_directory", quoted(str(scratch))),
+            *([] if threads is None else [("threads", str(int(threads)))]),
+        ):
+            self._connection.execute(f"SET {setting} = {value}")
+        for macro in (
+            "first_places(l) AS list_filter(l, lambda x, i: list_position(l, x) = i)",
+            "distinct_ranks(l) AS list_unique(list_transform(l, lambda x: x.rank))",
+        ):
+            self._connection.execute(f"CREATE TEMP MACRO {macro}")
+
+    def stage(
+        self,
+        exposures: Accepted,
+        outcomes: Accepted,
+        assignments: Accepted | None,
+        slice_keys: Sequence[str],
+        aliases: Mapping[str, str] = NO_ALIASES,
+    ) -> None:
+        """Make the staged tables. A ``user_id`` that is a key of ``aliases`` is staged as its value."""
+        if aliases:
+            self.load("aliases", {"previous": "VARCHAR", "present": "VARCHAR"}, aliases.items())
+        slices = slice_columns(slice_keys)
+        for text, role, log in ((_EXPOSURES, "exposures", exposures), (_OUTCOMES, "outcomes", outcomes)):
+            source = _named(_source(role, log, slice_keys), aliases)
+            self._execute(text.format(source=source, slices=slices))
+        if assignments is None:
+            nothing = ", ".join(f"slice_{n} VARCHAR" for n in range(1, MAX_SLICE_KEYS + 1))
+            self._execute(_NO_ASSIGNMENTS.format(slices=nothing))
+        else:
+            own = {"experiment_id": "experiment_id", "experiment_variant": "variant"}
+            source = _named(_source("assignments", assignments, slice_keys), aliases)
+            self._execute(_ASSIGNMENTS.format(source=source, slices=slice_columns(slice_keys, own)))
+
+    def stage_contexts(self, name: str, role: str, log: Accepted) -> None:
+        """Make the table ``name`` of the contexts of a log: key, value, and in how many rows both stand."""
+        self.create(name, _CONTEXTS.format(source=_contexts(role, log)))
+
+    def load(self, name: str, types: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
+        """Make the table ``name`` of these rows."""
+        columns = ", ".join(f"{column} {kind}" for column, kind in types.items())
+        self._execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
+        fields = ", ".join(f"unnest(?::{kind}[])" for kind in types.values())
+        remaining = iter(rows)
+        while batch := list(islice(remaining, LOAD_BATCH)):
+            self._execute(f"INSERT INTO {name} SELECT {fields}", [list(column) for column in zip(*batch, strict=True)])
+
+    def load_parquet(self, name: str, path: Path) -> None:
+        """Make the table ``name`` of a Parquet file."""
+        file = quoted(glob.escape(str(path)))
+        self._execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM read_parquet({file})")
+
+    def create(self, name: str, query: str, *, view: bool = False) -> None:
+        """Make the table, or the view, ``name``."""
+        self._execute(f"CREATE OR REPLACE {'VIEW' if view else 'TABLE'} {name} AS {query}")
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with self._told():
+            return self._connection.execute(query).fetchall()
+
+    def batches(self, query: str, size: int = BATCH_ROWS) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a query, ``size`` at a time. Other queries may be asked meanwhile."""
+        with self._told():
+            result = self._connection.cursor().execute(query)
+            while batch := result.fetchmany(size):
+                yield batch
+
+    def columns(self, query: str) -> dict[str, npt.NDArray[Any]]:
+        """The result of a query by column."""
+        with self._told():
+            return dict(self._connection.execute(query).fetchnumpy())
+
+    def write_parquet(self, query: str, path: Path) -> None:
+        """Write what ``query`` gives, in its order, to one Parquet file."""
+        self._execute("SET preserve_insertion_order = true")
+        target = quoted(str(path))
+        self._execute(f"COPY ({query}) TO {target} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)")
+        self._execute("SET preserve_insertion_order = false")
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._connection.close()
+
+    def _execute(self, statement: str, parameters: list[Any] | None = None) -> None:
+        with self._told():
+            self._connection.execute(statement, parameters)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Errors of the library in words of ours."""
+        try:
+            yield
+        except duckdb.OutOfMemoryException as error:
+            raise StorageError(
+                "the join ran out of memory or disk", where=str(self._scratch), found=str(error).splitlines()[0],
+                hint="Free space in the temporary folder (TMPDIR), or give fewer days at a time.",
+            ) from None  # fmt: skip
+        except duckdb.IOException as error:
+            raise StorageError("a file cannot be read or written", found=str(error).splitlines()[0]) from None
+        except duckdb.Error as error:
+            raise InputError("the logs cannot be joined", found=str(error).splitlines()[0]) from error
 
 
 def quoted(text: str) -> str:
     """``text`` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def stage(
-    connection: Any,
-    exposures: Accepted,
-    outcomes: Accepted,
-    assignments: Accepted | None,
-    slice_keys: Sequence[str],
-    policy: Policy,
-    aliases: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Make the staged tables and the policy's one row, anew where they are there already.
-
-    A ``user_id`` that is a key of ``aliases`` is staged as its value; assignments are staged without one.
-    """
-    slices = slice_columns(slice_keys)
-    _stage_aliases(connection, aliases)
-    exposures_source, outcomes_source = (
-        _source("exposures", exposures, slice_keys),
-        _source("outcomes", outcomes, slice_keys),
-    )
-    connection.execute(_EXPOSURES.format(source=_named(exposures_source, aliases), slices=slices))
-    connection.execute(_OUTCOMES.format(source=_named(outcomes_source, aliases), slices=slices))
-    if assignments is None:
-        nothing = ", ".join(f"NULL::VARCHAR AS slice_{n}" for n in range(1, MAX_SLICE_KEYS + 1))
-        connection.execute(
-            f"CREATE OR REPLACE TABLE staged_assignments AS SELECT NULL::VARCHAR AS request_id, {nothing} LIMIT 0"
-        )
-    else:
-        own = {"experiment_id": "experiment_id", "experiment_variant": "variant"}
-        slices = slice_columns(slice_keys, own)
-        connection.execute(_ASSIGNMENTS.format(source=_source("assignments", assignments, slice_keys), slices=slices))
-    _stage_policy(connection, policy)
-
-
-def _stage_aliases(connection: Any, aliases: Mapping[str, str]) -> None:
-    if not aliases:
-        return
-    connection.execute("CREATE OR REPLACE TABLE aliases (previous VARCHAR, present VARCHAR)")
-    rows = list(aliases.items())
-    for start in range(0, len(rows), ALIAS_BATCH):
-        previous, present = zip(*rows[start : start + ALIAS_BATCH], strict=True)
-        connection.execute(
-            "INSERT INTO aliases SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])", [list(previous), list(present)]
-        )
 
 
 def _named(source: str, aliases: Mapping[str, str]) -> str:
@@ -187,17 +256,6 @@ def _named(source: str, aliases: Mapping[str, str]) -> str:
         f"SELECT log.* REPLACE (coalesce(aliases.present, log.user_id) AS user_id) FROM ({source}) AS log "
         "LEFT JOIN aliases ON log.user_id = aliases.previous"
     )
-
-
-def _stage_policy(connection: Any, policy: Policy) -> None:
-    micros = [
-        None if seconds is None else round(seconds * 1_000_000)
-        for seconds in (policy.tolerance_s, policy.windows_s.get("click"), policy.windows_s.get("conversion"))
-    ]
-    connection.execute(
-        "CREATE OR REPLACE TABLE policy (tolerance_us BIGINT, click_window_us BIGINT, conversion_window_us BIGINT)"
-    )
-    connection.execute("INSERT INTO policy VALUES (?, ?, ?)", micros)
 
 
 def slice_columns(keys: Sequence[str], own: dict[str, str] | None = None) -> str:
@@ -219,15 +277,26 @@ def _source(role: str, accepted: Accepted, slice_keys: Sequence[str]) -> str:
     """A query with the typed columns of the log, and ``ts_us``: microseconds since 1970 (UTC)."""
     if accepted.kind == "parquet":
         return parquet.source(accepted.paths, role, only_valid=accepted.invalid > 0)
-    kinds = {**COLUMNS[role], "context": _context_type([*slice_keys, ANONYMOUS])}
-    columns = ", ".join(f"{name}: {quoted(kind)}" for name, kind in kinds.items())
-    paths = ", ".join(quoted(glob.escape(str(path))) for path in accepted.paths)  # a name is no pattern
     chosen = "*, epoch_us(CAST(upper(ts) AS TIMESTAMPTZ)) AS ts_us"
     if role == "exposures":
         chosen += f", {item_columns()}"
+    kinds = {**COLUMNS[role], "context": _context_type([*slice_keys, ANONYMOUS])}
+    return f"SELECT {chosen} FROM {_lines(accepted, kinds)}"
+
+
+def _contexts(role: str, accepted: Accepted) -> str:
+    """A query with the whole ``context`` of each row."""
+    if accepted.kind == "parquet":
+        return parquet.source(accepted.paths, role, only_valid=accepted.invalid > 0)
+    return f"SELECT context FROM {_lines(accepted, {'context': 'MAP(VARCHAR, VARCHAR)'})}"
+
+
+def _lines(accepted: Accepted, kinds: Mapping[str, str]) -> str:
+    """These columns of files of valid JSON lines."""
+    columns = ", ".join(f"{name}: {quoted(kind)}" for name, kind in kinds.items())
+    paths = ", ".join(quoted(glob.escape(str(path))) for path in accepted.paths)  # a name is no pattern
     return (
-        f"SELECT {chosen} FROM read_json("
-        f"[{paths}], format = 'newline_delimited', columns = {{{columns}}}, "
+        f"read_json([{paths}], format = 'newline_delimited', columns = {{{columns}}}, "
         f"maximum_object_size = {MAX_LINE_BYTES + 1024}, compression = 'none')"
     )
 
@@ -239,18 +308,3 @@ def _context_type(keys: Sequence[str]) -> str:
         return "MAP(VARCHAR, VARCHAR)"
     fields = ", ".join('"' + key.replace('"', '""') + '" VARCHAR' for key in distinct)
     return f"STRUCT({fields})"
-
-
-def relation(name: str) -> str:
-    """The text of a relation: ``sql/<name>.sql``."""
-    return files("recsys.attribution").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
-
-
-def create(connection: Any, name: str, *, view: bool = False) -> None:
-    """Make the relation ``name`` a table, or a view, of that name."""
-    connection.execute(f"CREATE {'VIEW' if view else 'TABLE'} {name} AS {relation(name)}")
-
-
-def rows(connection: Any, name: str) -> list[tuple[Any, ...]]:
-    """The rows of a relation that nobody else reads."""
-    return connection.execute(relation(name)).fetchall()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +42,7 @@ def join(
     """
     from recsys.attribution import join as joining
     from recsys.attribution import quality, sources
+    from recsys.attribution.opening import joined_logs
     from recsys.attribution.policy import Policy, duration
     from recsys.evaluation import integrity, quality_text
     from recsys.eventlog.whole import check_output
@@ -59,17 +59,15 @@ def join(
         max_lost_rate=max_lost_rate,
     )
     named = sources.from_options(exposures, outcomes, assignments, dataset)
-    with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, console.progress("checking") as on_progress:
-        accepted = sources.accept_dataset(named, Path(scratch), on_progress)
+    keys = slice_key or sources.DEFAULT_SLICE_KEYS
+    with (
+        console.progress("checking") as on_progress,
+        joined_logs(named, policy, slice_keys=keys, on_progress=on_progress) as joined,
+    ):
+        accepted, found = joined.dataset, quality.data_quality(joined)
         if output is not None:
             check_output(output, [part.path for part in accepted.inputs])
-        joined = joining.join(
-            accepted, policy, scratch=Path(scratch), slice_keys=slice_key or sources.DEFAULT_SLICE_KEYS
-        )
-        found = quality.data_quality(joined)
-        if output is not None:
             joining.write_parquet(joined, output)
-        joined.close()
     _print(found, format, quality_text.render)
     options.tell_faults(accepted.faults, sum(part.invalid for part in accepted.inputs))
     reasons = integrity.reasons_to_hold(found, policy)

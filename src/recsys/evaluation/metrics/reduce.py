@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from recsys.attribution.engine import Engine
 from recsys.contracts.report import UNKNOWN
 from recsys.evaluation.metrics.base import Scored
 from recsys.evaluation.metrics.intra_list_diversity import IntraListDiversity
@@ -30,7 +30,7 @@ class ScoreMoments:
     responded: Moments
 
 
-def score(connection: Any, metrics: Sequence[Scored]) -> None:
+def score(engine: Engine, metrics: Sequence[Scored]) -> None:
     """Make the table ``scores``: for each request with a relevant item, ``y_0`` … in units of 2⁻⁴⁰."""
     needs = {"n_relevant": "count(*)"}
     for metric in metrics:
@@ -39,25 +39,27 @@ def score(connection: Any, metrics: Sequence[Scored]) -> None:
     scores = "".join(
         f", CAST(round(({metric.score}) * {SCALE}) AS BIGINT) AS y_{place}" for place, metric in enumerate(metrics)
     )
-    connection.execute(
-        f"CREATE OR REPLACE TABLE scores AS WITH aggregated AS (SELECT request_id, {aggregates} FROM relevant "
-        f"GROUP BY request_id) SELECT request_id{scores} FROM aggregated"
+    engine.create(
+        "scores",
+        f"WITH aggregated AS (SELECT request_id, {aggregates} FROM relevant GROUP BY request_id) "
+        f"SELECT request_id{scores} FROM aggregated",
     )
 
 
-def sum_by_user(connection: Any, count: int, columns: Sequence[str]) -> None:
+def sum_by_user(engine: Engine, count: int, columns: Sequence[str]) -> None:
     """Make the table ``user_sums``: one row per (slices, user): exposures ``n``, those with a relevant item ``r``, and
     the sums of the first ``count`` scores."""
     slices = "".join(f"e.{column}, " for column in columns)
     sums = "".join(f", coalesce(sum(s.y_{place}), 0) AS y_{place}" for place in range(count))
-    connection.execute(
-        f"CREATE OR REPLACE TABLE user_sums AS SELECT {slices}e.user_id, count(*) AS n, count(s.request_id) AS r{sums} "
+    engine.create(
+        "user_sums",
+        f"SELECT {slices}e.user_id, count(*) AS n, count(s.request_id) AS r{sums} "
         "FROM exposures AS e LEFT JOIN scores AS s ON e.request_id = s.request_id AND NOT e.ambiguous "
-        f"GROUP BY {slices}e.user_id"
+        f"GROUP BY {slices}e.user_id",
     )
 
 
-def score_moments(connection: Any, count: int, column: str | None) -> dict[str, list[ScoreMoments]]:
+def score_moments(engine: Engine, count: int, column: str | None) -> dict[str, list[ScoreMoments]]:
     """Slice value → moments of each score, users as units. ``column`` is ``slice_n``; None is one slice, ''."""
     per_user = "".join(f", sum(e.y_{place}) AS y_{place}" for place in range(count))
     sums = "".join(f", {_sums(f'y_{place}')}" for place in range(count))
@@ -72,7 +74,7 @@ def score_moments(connection: Any, count: int, column: str | None) -> dict[str, 
         FROM per_user GROUP BY slice
     """
     found = {}
-    for slice_value, units, n, nn, units_r, r, rr, *rest in connection.execute(query).fetchall():
+    for slice_value, units, n, nn, units_r, r, rr, *rest in engine.rows(query):
         found[slice_value] = [
             ScoreMoments(
                 overall=Moments(units, y, n, _square(high, cross, low), yn, nn),
@@ -102,35 +104,36 @@ def _value(column: str | None) -> str:
     return "''" if column is None else f"coalesce(e.{column}, '{UNKNOWN}')"
 
 
-def count_impressions(connection: Any, cuts: Sequence[int], columns: Sequence[str]) -> None:
+def count_impressions(engine: Engine, cuts: Sequence[int], columns: Sequence[str]) -> None:
     """Make the table ``impressions``: one row per (slices, item), with ``n`` and ``n_k`` of ranks ≤ k."""
-    (longest,) = connection.execute("SELECT coalesce(max(n_items), 0) FROM exposures").fetchone()
+    [(longest,)] = engine.rows("SELECT coalesce(max(n_items), 0) FROM exposures")
     within = "".join(
         f", count(*) FILTER (WHERE place <= {k}) AS n_{k}" if k < longest else f", count(*) AS n_{k}" for k in cuts
     )
     slices = "".join(f"{column}, " for column in columns)
     # Numbering the ranks costs as much as the rest: only where a list is longer than a cut
     place = ", generate_subscripts(shown, 1) AS place" if any(k < longest for k in cuts) else ""
-    connection.execute(
-        f"CREATE OR REPLACE TABLE impressions AS SELECT {slices}item_id, count(*) AS n{within} FROM "
-        f"(SELECT {slices}unnest(shown) AS item_id{place} FROM exposures) GROUP BY {slices}item_id"
+    engine.create(
+        "impressions",
+        f"SELECT {slices}item_id, count(*) AS n{within} FROM "
+        f"(SELECT {slices}unnest(shown) AS item_id{place} FROM exposures) GROUP BY {slices}item_id",
     )
 
 
-def spreads(connection: Any, cuts: Sequence[int], column: str | None, *, catalogue: bool) -> dict[str, Spread]:
+def spreads(engine: Engine, cuts: Sequence[int], column: str | None, *, catalogue: bool) -> dict[str, Spread]:
     """Slice value → how impressions spread over items there."""
     source = "catalogue" if catalogue else "impressions"
-    (population,) = connection.execute(f"SELECT count(DISTINCT item_id) FROM {source}").fetchone()
-    (total,) = connection.execute("SELECT coalesce(sum(n), 0) FROM impressions").fetchone()
+    [(population,)] = engine.rows(f"SELECT count(DISTINCT item_id) FROM {source}")
+    [(total,)] = engine.rows("SELECT coalesce(sum(n), 0) FROM impressions")
     listed = "EXISTS (SELECT 1 FROM catalogue AS c WHERE c.item_id = e.item_id)" if catalogue else "TRUE"
     within = "".join(f", sum(e.n_{k})::BIGINT AS n_{k}" for k in cuts)
-    table = connection.execute(f"""
+    table = engine.columns(f"""
         WITH overall AS (SELECT item_id, sum(n) AS n FROM impressions GROUP BY item_id)
         SELECT {_value(column)} AS slice, sum(e.n)::BIGINT AS n, any_value(o.n)::BIGINT AS n_overall,
             {listed} AS listed{within}
         FROM impressions AS e INNER JOIN overall AS o ON e.item_id = o.item_id
         GROUP BY slice, e.item_id ORDER BY slice
-    """).fetchnumpy()
+    """)
     # Kept as objects: an array of fixed width would take the room of the longest value for each, and cut NULs off
     found = np.asarray(table["slice"], dtype=object)
     starts = [place for place in range(len(found)) if place == 0 or found[place] != found[place - 1]]
@@ -151,7 +154,7 @@ def spreads(connection: Any, cuts: Sequence[int], column: str | None, *, catalog
     }
 
 
-def diversity_moments(connection: Any, metric: IntraListDiversity, column: str | None) -> dict[str, Moments]:
+def diversity_moments(engine: Engine, metric: IntraListDiversity, column: str | None) -> dict[str, Moments]:
     """Slice value → moments of the lists' mean distances, over lists with two or more items whose tags are known."""
     query = f"""
         WITH lists AS (
@@ -183,7 +186,7 @@ def diversity_moments(connection: Any, metric: IntraListDiversity, column: str |
     """
     found = {
         slice_value: Moments(units, y, n, _square(high, cross, low), yn, nn)
-        for slice_value, units, n, nn, y, yn, _, high, cross, low in connection.execute(query).fetchall()
+        for slice_value, units, n, nn, y, yn, _, high, cross, low in engine.rows(query)
     }
     if column is None:
         found.setdefault("", Moments())
