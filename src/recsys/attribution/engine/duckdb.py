@@ -210,7 +210,8 @@ class DuckDB:
     def columns(self, query: str) -> dict[str, npt.NDArray[Any]]:
         """The result of a query by column."""
         with self._told():
-            return dict(self._connection.execute(query).fetchnumpy())
+            found: dict[str, Any] = self._connection.execute(query).fetchnumpy()
+            return found
 
     def write_parquet(self, query: str, path: Path) -> None:
         """Write what ``query`` gives, in its order, to one Parquet file."""
