@@ -61,8 +61,8 @@ def relations(specs, folder: Path):
     accepted = sources.accept_dataset(sources.from_options(*specs), scratch)
     found = join.join(DuckDB(scratch), accepted, Policy(), scratch=scratch, slice_keys=("surface", "é", 'q"'))
     tables = [
-        sorted(found.engine.rows(f"SELECT * FROM {name}"), key=repr)
-        for name in ("exposures", "outcome_fates", "relevant")
+        sorted(found.engine.rows(f"SELECT {columns} FROM {name}"), key=repr)
+        for name, columns in (("exposures", "*"), ("outcome_fates", "* EXCLUDE row_number"), ("relevant", "*"))
     ]
     described = quality.data_quality(found), quality.hours(found), quality.clicks_by_rank(found)
     found.engine.close()

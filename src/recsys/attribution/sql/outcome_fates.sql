@@ -122,7 +122,8 @@ named_exposures AS (
 
 matched AS (
     SELECT
-        c.request_id, c.user_id, c.item_id, c.event_type, c.ts_us, c.value, c.event_id, c.is_copy, c.differs,
+        c.row_number, c.request_id, c.user_id, c.item_id, c.event_type, c.ts_us, c.value, c.event_id,
+        c.is_copy, c.differs,
         e.request_id IS NOT NULL AS has_exposure,
         a.request_id IS NOT NULL AS is_ambiguous,
         e.ts_us AS exposure_ts_us,
@@ -144,7 +145,7 @@ matched AS (
 )
 
 SELECT
-    m.request_id, m.user_id, m.item_id, m.event_type, m.ts_us, m.value, m.event_id,
+    m.row_number, m.request_id, m.user_id, m.item_id, m.event_type, m.ts_us, m.value, m.event_id,
     CASE
         WHEN m.is_copy THEN 'duplicate'
         WHEN m.is_ambiguous THEN 'ambiguous'
