@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from types import MappingProxyType
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -38,6 +39,15 @@ class Policy(Struct, frozen=True, kw_only=True):
         }
         micros = tuple(None if seconds is None else round(seconds * 1_000_000) for seconds in times.values())
         return dict.fromkeys(times, "BIGINT"), [micros]
+
+    def effective(self) -> dict[str, Any]:
+        """The policy in the form of the YAML, with every default written out."""
+        return {
+            "tolerance": spelt(self.tolerance_s),
+            "windows": {kind: None if seconds is None else spelt(seconds) for kind, seconds in self.windows_s.items()},
+            "min_match_rate": self.min_match_rate,
+            "max_lost_rate": self.max_lost_rate,
+        }
 
 
 def duration(value: object, *, where: str) -> float:

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from recsys.attribution import documents
 from recsys.attribution.join import check_slice_keys
-from recsys.attribution.policy import EVENT_TYPES, Policy, duration, spelt
+from recsys.attribution.policy import EVENT_TYPES, Policy, duration
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS
 from recsys.errors import ConfigError, nearest
 from recsys.evaluation.metrics import DEFAULT_PACK, Metric, parse
@@ -32,18 +32,10 @@ class EvaluationConfig(Struct, frozen=True, kw_only=True):
 
     def effective(self) -> dict[str, Any]:
         """The configuration in the form of the YAML, with every default written out."""
-        policy = self.attribution
         return {
             "mode": self.mode,
             "slice_keys": list(self.slice_keys),
-            "attribution": {
-                "tolerance": spelt(policy.tolerance_s),
-                "windows": {
-                    kind: None if seconds is None else spelt(seconds) for kind, seconds in policy.windows_s.items()
-                },
-                "min_match_rate": policy.min_match_rate,
-                "max_lost_rate": policy.max_lost_rate,
-            },
+            "attribution": self.attribution.effective(),
             "offline": {"metrics": list(self.metrics)},
         }
 
