@@ -13,9 +13,10 @@ import msgspec
 
 from recsys.contracts.events import RECORDS
 from recsys.contracts.report import Report
+from recsys.contracts.snapshot import Snapshot
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-TYPES: dict[str, type[msgspec.Struct]] = {**RECORDS, "report.v1": Report}
+TYPES: dict[str, type[msgspec.Struct]] = {**RECORDS, "report.v1": Report, "snapshot.v1": Snapshot}
 
 
 def build(name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from recsys import console
-from recsys.service.cli import imports, logs, serve, tenants
+from recsys.service.cli import imports, logs, serve, snapshot, tenants
 
 app = typer.Typer(add_completion=True, no_args_is_help=True, rich_markup_mode="markdown")
 app.command("serve")(serve.serve)
@@ -18,6 +18,7 @@ app.add_typer(tenants.key, name="key")
 app.add_typer(tenants.config, name="config")
 app.add_typer(imports.imports, name="import")
 app.add_typer(logs.log, name="log")
+app.command("snapshot")(snapshot.snapshot)
 
 
 @app.callback()

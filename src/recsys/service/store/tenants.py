@@ -122,7 +122,9 @@ def current_config(opened: Connection, tenant_id: str) -> ConfigVersion:
     ).one_or_none()
     if row is None:
         return EMPTY
-    return ConfigVersion(row[0], _name(row[0], row[1]), configs.parse(bytes(row[2]), where=f"configuration {row[0]}"))
+    return ConfigVersion(
+        row[0], version_name(row[0], row[1]), configs.parse(bytes(row[2]), where=f"configuration {row[0]}")
+    )
 
 
 def set_config(opened: Connection, tenant_id: str, new: TenantConfig, *, expected: int | None = None) -> ConfigVersion:
@@ -147,8 +149,9 @@ def set_config(opened: Connection, tenant_id: str, new: TenantConfig, *, expecte
         insert(config).values(tenant_id=tenant_id, version=version, document=document, content_hash=digest)
     )  # fmt: skip
     touch(opened, tenant_id)
-    return ConfigVersion(version, _name(version, digest), new)
+    return ConfigVersion(version, version_name(version, digest), new)
 
 
-def _name(version: int, digest: str) -> str:
+def version_name(version: int, digest: str) -> str:
+    """What lists and logs carry of a version."""
     return f"c{version}-{digest}"
