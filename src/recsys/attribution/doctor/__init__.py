@@ -1,0 +1,1 @@
+"""What is wrong with the logs, since when, and how to mend it."""

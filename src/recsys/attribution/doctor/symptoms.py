@@ -1,0 +1,85 @@
+"""What a detector is, and what it hands over: a symptom with its rows, from which the doctor makes a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
+
+from recsys.contracts.diagnosis import Severity
+
+if TYPE_CHECKING:
+    from recsys.attribution.doctor.case import Case
+
+Log = Literal["exposures", "outcomes", "assignments"]
+Limits = Mapping[str, float]
+"""The numbers that a detector judges by, by name."""
+
+
+class Place(Struct, frozen=True, order=True):
+    """A line of a file, from 1."""
+
+    file: str
+    line: int
+
+
+class Rows(Struct, frozen=True, kw_only=True):
+    """Which rows a symptom is about: ``query`` gives one column named ``row``, the ``row_number`` of outcomes, or the
+    ``request_id`` of exposures and assignments; or ``places`` names refused lines."""
+
+    query: str = ""
+    places: frozenset[Place] = frozenset()
+
+
+class Shift(Struct, frozen=True, kw_only=True):
+    """What would change in the counts without the fault: clicks (or conversions, where there are no clicks) that would
+    be attributed too, clicks that would not, exposures that would not count, and exposures that would."""
+
+    clicks_found: float = 0
+    clicks_extra: float = 0
+    exposures_extra: float = 0
+    exposures_found: float = 0
+    note: str = ""
+
+
+class Symptom(Struct, frozen=True, kw_only=True):
+    """``n`` of ``of`` rows of ``log``; instants in microseconds since 1970. ``shift`` None: no figure depends on it, or
+    none can be given. ``subject`` tells symptoms of one detector apart, from one examination to the next."""
+
+    severity: Severity
+    cause: str
+    fix: str
+    log: Log
+    n: int
+    of: int
+    subject: str = ""
+    rows: Rows | None = None
+    first_us: int | None = None
+    last_us: int | None = None
+    onset_us: int | None = None
+    facts: list[str] = field(default_factory=list)
+    shift: Shift | None = None
+
+
+class Unable(Exception):  # noqa: N818 - no error: an answer
+    """Raised by a detector that cannot look: the message says what it lacks, such as "there are no assignments"."""
+
+
+class Detector(Struct, frozen=True, kw_only=True):
+    """``look`` finds symptoms in a case; ``limits`` are its numbers with their defaults, which a YAML may change."""
+
+    name: str
+    question: str
+    look: Callable[[Case, Limits], list[Symptom]]
+    limits: Limits = MappingProxyType({})
+
+
+def graded(share: float, limits: Limits, word: str = "") -> Severity | None:
+    """How bad a share is by ``limits`` named ``warning`` and ``serious``; None where it is under both. With a ``word``
+    they are named ``<word>_warning`` and ``<word>_serious``."""
+    prefix = f"{word}_" if word else ""
+    if share >= limits[f"{prefix}serious"]:
+        return "serious"
+    return "warning" if share >= limits[f"{prefix}warning"] else None

@@ -1,0 +1,16 @@
+-- Grain: one row per (bucket of time, event_type, slices, fate, user_mismatch).
+-- Inputs: outcome_fates, doctor.
+-- Parameters: the one row of doctor: bucket_us, the width of a bucket.
+-- 1970-01-01T00:00+14:00 is an instant of 1969: 10 days are added before // cuts, which is towards zero; all widths
+-- divide them.
+SELECT
+    ((f.ts_us + 864000000000) // p.bucket_us) * p.bucket_us - 864000000000 AS bucket_us,
+    f.event_type,
+    f.slice_1, f.slice_2, f.slice_3, f.slice_4, f.slice_5, f.slice_6, f.slice_7, f.slice_8,
+    f.fate, f.user_mismatch,
+    count(*) AS n
+FROM outcome_fates AS f
+CROSS JOIN doctor AS p
+GROUP BY
+    ((f.ts_us + 864000000000) // p.bucket_us) * p.bucket_us - 864000000000, f.event_type,
+    f.slice_1, f.slice_2, f.slice_3, f.slice_4, f.slice_5, f.slice_6, f.slice_7, f.slice_8, f.fate, f.user_mismatch
