@@ -31,28 +31,42 @@ class Ratio:
     note: str = ""
 
 
-def ratio(moments: Moments, *, level: float = LEVEL, lowest: float = -math.inf, highest: float = math.inf) -> Ratio:
+def ratio(
+    moments: Moments,
+    *,
+    level: float = LEVEL,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+    scale: int = SCALE,
+) -> Ratio:
     """The mean of the moments with its interval, which is cut at ``lowest`` and ``highest``, the range of the figure.
 
-    The sums are exact integers and stay so until the last division: nothing is lost to cancellation.
+    ``y`` of the moments is in units of 1/``scale``. The sums are exact integers and stay so until the last division:
+    nothing is lost to cancellation.
     """
     if moments.n == 0:
         return Ratio(None, note="there is nothing to take a mean of")
-    value = Fraction(moments.y, moments.n)  # in units of 1/SCALE
-    mean = float(value / SCALE)
+    mean = float(Fraction(moments.y, moments.n * scale))
     if moments.units < 2:
         return Ratio(mean, note="one user: no interval can be given")
-    squares = moments.yy - 2 * value * moments.yn + value * value * moments.nn
-    variance = squares * moments.units / ((moments.units - 1) * Fraction(moments.n) ** 2) / SCALE**2
+    variance = variance_of_ratio(moments) / scale**2
     if variance == 0:
         return Ratio(mean, note="users do not differ: no interval can be given")
     se = math.sqrt(variance)
-    half = se * _t_quantile(moments.units - 1, level)
+    half = se * t_quantile(moments.units - 1, level)
     note = f"only {moments.units} users: the interval is rough" if moments.units < FEW_UNITS else ""
     return Ratio(mean, se, max(mean - half, lowest), min(mean + half, highest), note)
 
 
-def _t_quantile(degrees: int, level: float) -> float:
+def variance_of_ratio(moments: Moments) -> Fraction:
+    """Var(R), in the square of the unit of ``y``. At least two units, and ``n`` above 0."""
+    value = Fraction(moments.y, moments.n)
+    squares = moments.yy - 2 * value * moments.yn + value * value * moments.nn
+    return squares * moments.units / ((moments.units - 1) * Fraction(moments.n) ** 2)
+
+
+def t_quantile(degrees: float, level: float) -> float:
+    """How many standard errors a two-sided interval of the level reaches to each side."""
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, 0.5 + level / 2))
