@@ -5,7 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.attribution.policy import MAX_DURATION_S, Policy
+from recsys.attribution.policies import CHOICES, CREDITS
+from recsys.attribution.policy import MAX_DURATION_S, REQUEST_ID_ONLY, Fallback, Policy
 from recsys.errors import ConfigError
 from recsys.evaluation import config
 from recsys.evaluation.config import EvaluationConfig
@@ -30,11 +31,14 @@ configs = st.builds(
     slice_keys=st.lists(slice_keys, max_size=8, unique=True),
     attribution=st.builds(
         Policy,
-        tolerance_s=seconds,
+        tolerance_s=st.none() | seconds,
         windows_s=st.fixed_dictionaries({kind: st.none() | seconds for kind in ("click", "conversion")}),
+        **{key: st.sampled_from(known) for key, known in CHOICES.items()},
+        fallback=st.none() | st.builds(Fallback, credit=st.sampled_from(CREDITS), window_s=st.none() | seconds),
         min_match_rate=st.floats(0, 1),
         max_lost_rate=st.floats(0, 1),
-    ),
+    ).filter(lambda policy: policy.fallback is None or policy.tolerance_s is not None)
+    | st.just(REQUEST_ID_ONLY),
     metrics=st.lists(names, min_size=1, max_size=5, unique=True),
 )
 
@@ -55,8 +59,9 @@ def test_every_key_has_its_stated_default(tmp_path, text):
         "mode": "offline",
         "slice_keys": ["tenant_id", "surface"],
         "attribution": {
-            "tolerance": "5s", "windows": {"click": None, "conversion": None}, "min_match_rate": 0.95,
-            "max_lost_rate": 0.01,
+            "policy": "standard", "tolerance": "5s", "windows": {"click": None, "conversion": None},
+            "not_in_list": "refuse", "user_mismatch": "count", "touch": "every", "fallback": "none",
+            "min_match_rate": 0.95, "max_lost_rate": 0.01,
         },
         "offline": {
             "metrics": [
@@ -100,6 +105,13 @@ MISSPELT = [
     ("attribution: {window: {}}", ": attribution", "windows"),
     ("attribution: {min_match: 0.9}", ": attribution", "min_match_rate"),
     ("attribution: {windows: {clicks: 1h}}", ": attribution.windows", "click"),
+    ("attribution: {policy: request_id}", ": attribution.policy", "request_id_only"),
+    ("attribution: {not_in_list: counts}", ": attribution.not_in_list", "count"),
+    ("attribution: {user_mismatch: refused}", ": attribution.user_mismatch", "refuse"),
+    ("attribution: {touch: First}", ": attribution.touch", "first"),
+    ("attribution: {fallback: user_items}", ": attribution.fallback", "user_item"),
+    ("attribution: {fallback: user_item, credit: lst}", ": attribution.credit", "last"),
+    ("attribution: {touches: first}", ": attribution", "touch"),
     ("offline: {metric: [gini]}", ": offline", "metrics"),
     ("offline: {metrics: [ncdg@10]}", ": offline.metrics[0]", "ndcg"),
     ("offline: {metrics: [gini, recal@5]}", ": offline.metrics[1]", "recall"),
@@ -123,10 +135,6 @@ LATER = [
     *((f"mode: {mode}", ": mode", mode) for mode in ("experiment", "ope", "interleaving", "aa-check")),
     *((f"{section}: {{}}", "", section) for section in ("experiment", "ope", "interleaving")),
     *((f"offline: {{{key}: []}}", ": offline", key) for key in ("gates", "bootstrap")),
-    *(
-        (f"attribution: {{{key}: x}}", ": attribution", key)
-        for key in ("policy", "not_in_list", "user_mismatch", "touch", "fallback")
-    ),
 ]
 
 
@@ -156,6 +164,26 @@ WRONG = [
     (f"attribution: {{tolerance: 1{'0' * 400}}}", ": attribution.tolerance", "out of range"),
     ("attribution: {windows: {click: 1 hour}}", ": attribution.windows.click", "not a duration"),
     ("attribution: {windows: {conversion: -7d}}", ": attribution.windows.conversion", "not a duration"),
+    ("attribution: {windows: {click: never}}", ": attribution.windows.click", "not a duration"),
+    ("attribution: {touch: }", ": attribution.touch", "found nothing; expected every, first"),
+    ("attribution: {not_in_list: true}", ": attribution.not_in_list", "expected refuse, count"),
+    ("attribution: {policy: 1}", ": attribution.policy", "expected standard, request_id_only"),
+    ("attribution: {fallback: [user_item]}", ": attribution.fallback", "expected none, user_item"),
+    ("attribution: {credit: last}", ": attribution.credit", "this says nothing without a fallback"),
+    ("attribution: {fallback: none, fallback_window: 1d}", ": attribution.fallback_window", "without a fallback"),
+    ("attribution: {fallback: user_item, fallback_window: none}", ": attribution.fallback_window", "not a duration"),
+    ("attribution: {fallback: user_item, tolerance: none}", ": attribution.tolerance", "a fallback needs a tolerance"),
+    *(
+        (f"attribution: {{policy: request_id_only, {knob}}}", f": attribution.{key}", f"contradicts this ({told})")
+        for knob, key, told in (
+            ("tolerance: 5s", "tolerance", "found '5s'; expected none"),
+            ("windows: {click: 1h}", "windows", "found {'click': '1h'}; expected none for every event type"),
+            ("not_in_list: refuse", "not_in_list", "found 'refuse'; expected count"),
+            ("user_mismatch: refuse", "user_mismatch", "found 'refuse'; expected count"),
+            ("touch: first", "touch", "found 'first'; expected every"),
+            ("fallback: user_item", "fallback", "found 'user_item'; expected none"),
+        )
+    ),
     ("attribution: {max_lost_rate: 1.5}", ": attribution.max_lost_rate", "expected a number 0 to 1"),
     ("attribution: {min_match_rate: 95}", ": attribution.min_match_rate", "expected a number 0 to 1"),
     ("attribution: {min_match_rate: -0.1}", ": attribution.min_match_rate", "expected a number 0 to 1"),
@@ -190,6 +218,22 @@ def test_a_value_that_cannot_be_used_is_named(tmp_path, text, place, message):
     assert refused.value.where == f"{tmp_path / 'evaluation.yaml'}{place}"
     assert message in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_every_choice_of_an_attribution_is_read(tmp_path):
+    """Each key of the section changes what it names; a preset may be repeated in words, and its gates set."""
+    given = "tolerance: none, windows: {click: none, conversion: 7d}, not_in_list: count, user_mismatch: refuse"
+    assert read(tmp_path, f"attribution: {{{given}, touch: first}}").attribution == Policy(
+        tolerance_s=None, windows_s={"click": None, "conversion": 604_800.0}, not_in_list="count",
+        user_mismatch="refuse", touch="first",
+    )  # fmt: skip
+    given = "fallback: user_item, credit: all, fallback_window: 2h"
+    assert read(tmp_path, f"attribution: {{{given}}}").attribution.fallback == Fallback(credit="all", window_s=7200.0)
+    assert read(tmp_path, "attribution: {fallback: user_item}").attribution.fallback == Fallback()
+    plain = "policy: request_id_only, tolerance: none, windows: {click: none}, touch: every, min_match_rate: 0.5"
+    assert read(tmp_path, f"attribution: {{{plain}}}").attribution == Policy(
+        tolerance_s=None, not_in_list="count", min_match_rate=0.5
+    )
 
 
 @pytest.mark.parametrize("keys", ["[a, b, a]", "[' ']", "[day]", "[event_type]", "[a, b, c, d, e, f, g, h, i]"])

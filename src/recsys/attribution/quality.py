@@ -22,7 +22,7 @@ from recsys.contracts.report import (
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MATCHED = ("not_in_list", "before_exposure", "after_window", "attributed")
+MATCHED = ("not_in_list", "before_exposure", "after_window", "user_mismatch", "later_touch", "attributed")
 MAX_HOURS = 24 * 62
 _COUNTS = (
     "n", "joined", "joined_click", "joined_conversion", "impressions", "ambiguous", "empty", "error", "anonymous",
@@ -41,6 +41,7 @@ def data_quality(joined: Joined) -> DataQuality:
     fates = _sum_fates(((row[-2], row[-1]) for row in fate_rows), invalid)
     exposures = _exposure_quality(joined, exposure_rows)
     conflicting, user_mismatch, anonymous = joined.rows("outcome_flags")[0]
+    [(inferred,)] = joined.rows("inferred_outcomes")
     shared = sum(row[1 + MAX_SLICE_KEYS + 1] for row in exposure_rows)
     return DataQuality(
         exposures=exposures,
@@ -60,6 +61,7 @@ def data_quality(joined: Joined) -> DataQuality:
         lost_assignments=lost(joined.dataset, "assignments"),
         refused=sum(gap.refused for gap in joined.dataset.gaps),
         aliases=len(joined.dataset.aliases),
+        inferred_outcomes=inferred,
     )
 
 

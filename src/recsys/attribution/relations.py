@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -14,14 +15,19 @@ TABLES = MappingProxyType(
         "repeated_requests": ("staged_exposures",),
         "settled_exposures": ("staged_exposures", "repeated_requests"),
         "exposures": ("staged_exposures", "repeated_requests", "settled_exposures"),
-        "outcome_fates": ("staged_outcomes", "staged_assignments", "exposures", "settled_exposures", "policy"),
+        "outcome_matches": ("staged_outcomes", "staged_assignments", "exposures", "settled_exposures"),
+        "outcome_verdicts": ("outcome_matches", "policy"),
+        "first_touches": ("outcome_verdicts", "policy"),
+        "outcome_fates": ("outcome_verdicts", "first_touches"),
         "relevant": ("outcome_fates",),
+        "inferred_credits": ("outcome_verdicts", "exposures", "policy"),
+        "relevant_or_inferred": ("relevant", "inferred_credits"),
         "joined_requests": ("staged_outcomes",),
     }
 )
 """Relations that others read, in the order in which they are made, with what each reads."""
 
-VIEWS = frozenset({"exposures"})
+VIEWS = frozenset({"exposures", "outcome_verdicts", "outcome_fates", "relevant_or_inferred"})
 """Those of ``TABLES`` that are no tables: what they read would be held twice."""
 
 QUERIES = MappingProxyType(
@@ -30,13 +36,30 @@ QUERIES = MappingProxyType(
         "exposure_counts": ("exposures", "joined_requests"),
         "fate_counts": ("outcome_fates",),
         "hours": ("exposures", "outcome_fates"),
-        "joined_outcomes": ("outcome_fates",),
+        "inferred_outcomes": ("inferred_credits",),
+        "joined_outcomes": ("outcome_fates", "inferred_credits"),
         "list_lengths": ("exposures",),
         "outcome_flags": ("outcome_fates",),
         "users": ("exposures",),
     }
 )
 """Relations that nobody else reads, with what each reads."""
+
+
+DOCTOR: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "ambiguous_requests": ("settled_exposures", "outcome_fates"),
+        "exposure_buckets": ("exposures", "joined_requests", "doctor"),
+        "exposure_marks": ("exposures", "doctor"),
+        "fate_buckets": ("outcome_fates", "doctor"),
+        "named_users": ("outcome_fates", "doctor"),
+        "slice_pairs": ("outcome_fates", "staged_outcomes", "exposures"),
+        "user_mismatches": ("outcome_fates", "user_pairs", "doctor"),
+        "user_pairs": ("outcome_fates",),
+    }
+)
+"""Relations that only the doctor reads, with what each reads; ``doctor`` is the one row of its parameters. ``slice_1``
+and ``slice_2`` are the tenant and the surface there."""
 
 
 @cache

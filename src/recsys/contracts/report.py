@@ -39,7 +39,10 @@ class Input(_Part, frozen=True, kw_only=True):
 
 
 class Fates(_Part, frozen=True, kw_only=True):
-    """The fate of every outcome row, in the order in which they are decided; they add up to ``rows``."""
+    """The fate of every outcome row, in the order in which they are decided; they add up to ``rows``.
+
+    ``user_mismatch`` and ``later_touch`` are 0 unless the attribution policy refuses such outcomes.
+    """
 
     rows: int
     invalid: int = 0
@@ -49,6 +52,8 @@ class Fates(_Part, frozen=True, kw_only=True):
     not_in_list: int = 0
     before_exposure: int = 0
     after_window: int = 0
+    user_mismatch: int = 0
+    later_touch: int = 0
     attributed: int = 0
 
 
@@ -107,7 +112,8 @@ class KnownGap(_Part, frozen=True, kw_only=True):
 
 class DataQuality(_Part, frozen=True, kw_only=True):
     """Whether the logs can be believed. ``lost_…`` and ``refused`` are sums of ``gaps``; ``aliases``: pseudonyms
-    of an earlier salt that are taken for their present ones, counted."""
+    of an earlier salt that are taken for their present ones, counted. ``inferred_outcomes``: orphans, which they stay,
+    that the policy's fallback credits to a list of the same user."""
 
     exposures: ExposureQuality
     fates: Fates
@@ -124,6 +130,7 @@ class DataQuality(_Part, frozen=True, kw_only=True):
     lost_assignments: int = 0
     refused: int = 0
     aliases: int = 0
+    inferred_outcomes: int = 0
 
 
 class Estimate(_Part, frozen=True, kw_only=True):
@@ -149,7 +156,7 @@ class MetricResult(_Part, frozen=True, kw_only=True):
 
 
 class RankPoint(_Part, frozen=True, kw_only=True):
-    """What happened at one rank. ``share`` is that rank's share of all attributed clicks."""
+    """What happened at one rank. ``share`` is that rank's share of all attributed clicks on what was in the list."""
 
     rank: int
     impressions: int

@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from recsys.attribution import documents
+from recsys.attribution import documents, policies
 from recsys.attribution.join import check_slice_keys
-from recsys.attribution.policy import EVENT_TYPES, Policy, duration
+from recsys.attribution.policy import Policy
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS
 from recsys.errors import ConfigError, nearest
 from recsys.evaluation.metrics import DEFAULT_PACK, Metric, parse
@@ -51,7 +51,7 @@ def read(path: str) -> EvaluationConfig:
     config = EvaluationConfig(
         mode=mode(document.get("mode", "offline"), f"{path}: mode"),
         slice_keys=documents.words(document.get("slice_keys", list(DEFAULT_SLICE_KEYS)), f"{path}: slice_keys"),
-        attribution=_policy(documents.section(document, "attribution", path), f"{path}: attribution"),
+        attribution=policies.read(documents.section(document, "attribution", path), f"{path}: attribution"),
         metrics=_metrics(offline.get("metrics"), f"{path}: offline.metrics"),
     )
     check_slice_keys(config.slice_keys)
@@ -65,27 +65,6 @@ def mode(value: object, where: str) -> str:
     if value not in MODES:
         raise ConfigError("no such mode", where=where, found=repr(value), hint=nearest(str(value), MODES))
     return str(value)
-
-
-def _policy(section: dict[str, Any], where: str) -> Policy:
-    later = ["policy", "not_in_list", "user_mismatch", "touch", "fallback"]
-    documents.check_keys(section, ["tolerance", "windows", "min_match_rate", "max_lost_rate"], where, later=later)
-    windows = documents.section(section, "windows", where)
-    documents.check_keys(windows, EVENT_TYPES, f"{where}.windows")
-    default = Policy()
-    return Policy(
-        tolerance_s=duration(section.get("tolerance", default.tolerance_s), where=f"{where}.tolerance"),
-        windows_s={
-            kind: None if windows.get(kind) is None else duration(windows[kind], where=f"{where}.windows.{kind}")
-            for kind in EVENT_TYPES
-        },
-        min_match_rate=documents.number(
-            section.get("min_match_rate", default.min_match_rate), f"{where}.min_match_rate", low=0, high=1
-        ),
-        max_lost_rate=documents.number(
-            section.get("max_lost_rate", default.max_lost_rate), f"{where}.max_lost_rate", low=0, high=1
-        ),
-    )
 
 
 def _metrics(value: object, where: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from recsys.attribution import quality
 from recsys.attribution.join import Joined
@@ -22,6 +23,7 @@ from recsys.statistics.ratio import LEVEL, ratio
 
 DELTA = "delta method, users as units"
 WIDENED = f"{DELTA}; widened by the worst case of what is in no log"
+INFERRED = "an inference: orphans credited to lists of the same user count too"
 SPREAD_NOTE = "no interval: it depends on the number of impressions; compare only at equal numbers"
 MAX_SLICES = 200
 """Values of one slice key that are reported: those with the most exposures. The rest is named in a warning."""
@@ -62,6 +64,8 @@ def evaluate(joined: Joined, metrics: Sequence[Metric], *, catalogue: bool) -> t
 
     lost = Lost(quality.lost(joined.dataset, "exposures"), quality.lost(joined.dataset, "outcomes"))
     _add_scores(joined, metrics, columns, kept, lost, add)
+    if joined.policy.fallback is not None:
+        _add_inferred(joined, metrics, columns, kept, lost, add)
     lost = Lost(lost.exposures)  # what follows is of lists alone
     _add_spreads(joined, metrics, columns, catalogue, lost, add)
     for metric in metrics:
@@ -92,10 +96,28 @@ def _slices_to_report(joined: Joined) -> tuple[dict[str, list[str]], list[str]]:
 def _add_scores(
     joined: Joined, metrics: Sequence[Metric], columns: Columns, kept: dict[str, list[str]], lost: Lost, add: Add
 ) -> None:
+    for key, value, metric, both in _moments(joined, metrics, columns, kept, "relevant"):
+        add(str(metric), key, value, mean(both.overall, metric, lost))
+        add(f"{metric}|responded", key, value, mean(both.responded, metric, lost))
+
+
+def _add_inferred(
+    joined: Joined, metrics: Sequence[Metric], columns: Columns, kept: dict[str, list[str]], lost: Lost, add: Add
+) -> None:
+    """Beside each score what it is with the inferred credits, under a name of its own."""
+    for key, value, metric, both in _moments(joined, metrics, columns, kept, "relevant_or_inferred"):
+        found = mean(both.overall, metric, lost)
+        add(f"{metric}|inferred", key, value, replace(found, note="; ".join(filter(None, (INFERRED, found.note)))))
+
+
+def _moments(
+    joined: Joined, metrics: Sequence[Metric], columns: Columns, kept: dict[str, list[str]], relevant: str
+) -> Iterator[tuple[str, str, Scored, reducing.ScoreMoments]]:
+    """The moments of each score in each slice: key, value, metric, moments."""
     scored = [metric for metric in metrics if isinstance(metric, Scored)]
     if not scored:
         return
-    reducing.score(joined.engine, scored)
+    reducing.score(joined.engine, scored, relevant)
     reducing.sum_by_user(joined.engine, len(scored), [column for _, column in columns if column])
     whole: dict[str, list[reducing.ScoreMoments]] = {}
     for key, column in columns:
@@ -106,8 +128,7 @@ def _add_scores(
         whole = whole or found
         for value, moments in found.items():
             for metric, both in zip(scored, moments, strict=True):
-                add(str(metric), key, value, mean(both.overall, metric, lost))
-                add(f"{metric}|responded", key, value, mean(both.responded, metric, lost))
+                yield key, value, metric, both
 
 
 def mean(moments: Moments, metric: Scored | IntraListDiversity, lost: Lost = NOTHING) -> Estimate:

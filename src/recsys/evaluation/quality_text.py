@@ -19,8 +19,12 @@ FATE_WORDS = {
     "not_in_list": "the item was not in the list",
     "before_exposure": "earlier than its exposure",
     "after_window": "later than its window",
+    "user_mismatch": "of another user than its exposure",
+    "later_touch": "after the first of its request, item and type",
     "attributed": "counted",
 }
+POLICY_FATES = ("user_mismatch", "later_touch")
+"""Fates that only some policies give: shown where there are any."""
 MAX_ROWS = 60
 MAX_GAPS = 20
 MAX_CHARACTERS = 100
@@ -41,6 +45,8 @@ def render(quality: DataQuality) -> str:
     if quality.aliases:
         console.print(f"aliases    {quality.aliases:,} pseudonyms of an earlier salt are taken for their present ones")
     console.print(_fates(quality.fates))
+    if quality.inferred_outcomes:
+        console.print(f"inferred   {inferred(quality)}")
     console.print(_rates(quality))
     console.print(_by(quality.by[:MAX_ROWS]))
     if len(quality.by) > MAX_ROWS:
@@ -77,13 +83,29 @@ def percent(rate: Rate) -> str:
     return "0.00…%" if shown == "0.00%" and rate.numerator else shown
 
 
+def fate_rows(fates: Fates) -> list[tuple[str, int, str]]:
+    """Each fate that the policy can give, or gave: its name, its rows, what it means."""
+    counted = [(name, getattr(fates, name), meaning) for name, meaning in FATE_WORDS.items()]
+    return [(name, count, meaning) for name, count, meaning in counted if count or name not in POLICY_FATES]
+
+
+def inferred(quality: DataQuality) -> str:
+    """What the policy's fallback did, in words; nothing where it did nothing."""
+    if not quality.inferred_outcomes:
+        return ""
+    return (
+        f"{quality.inferred_outcomes:,} of {quality.fates.orphan:,} orphans are credited to a list of the same user "
+        "that held the item: an inference, counted in |inferred figures only"
+    )
+
+
 def _fates(fates: Fates) -> Table:
     table = Table(box=box.SIMPLE, title="Fates of the outcomes", title_justify="left")
     table.add_column("fate")
     table.add_column("rows", justify="right")
     table.add_column("meaning")
-    for name, meaning in FATE_WORDS.items():
-        table.add_row(name, f"{getattr(fates, name):,}", meaning)
+    for name, count, meaning in fate_rows(fates):
+        table.add_row(name, f"{count:,}", meaning)
     table.add_section()
     table.add_row("rows read", f"{fates.rows:,}", "the sum of the fates")
     return table

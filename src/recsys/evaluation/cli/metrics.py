@@ -31,6 +31,9 @@ def metrics(
             sys.stdout.write(f"{word + cut:<26}{known.explain(kind).splitlines()[0]}\n")
         sys.stdout.write(f"\nDefault pack: {', '.join(known.DEFAULT_PACK)}.\n")
         sys.stdout.write("Beside the mean over all exposures, <metric>|responded is over those with a relevant item.\n")
+        sys.stdout.write(
+            "With an attribution fallback, <metric>|inferred counts what orphans are credited to as well.\n"
+        )
         return 0
     word = name.split("@")[0]
     if word not in known.KINDS:

@@ -30,8 +30,9 @@ class ScoreMoments:
     responded: Moments
 
 
-def score(engine: Engine, metrics: Sequence[Scored]) -> None:
-    """Make the table ``scores``: for each request with a relevant item, ``y_0`` … in units of 2⁻⁴⁰."""
+def score(engine: Engine, metrics: Sequence[Scored], relevant: str = "relevant") -> None:
+    """Make the table ``scores``: for each request with a relevant item, ``y_0`` … in units of 2⁻⁴⁰. ``relevant``: the
+    relation that says which items are."""
     needs = {"n_relevant": "count(*)"}
     for metric in metrics:
         needs |= metric.needs
@@ -41,7 +42,7 @@ def score(engine: Engine, metrics: Sequence[Scored]) -> None:
     )
     engine.create(
         "scores",
-        f"WITH aggregated AS (SELECT request_id, {aggregates} FROM relevant GROUP BY request_id) "
+        f"WITH aggregated AS (SELECT request_id, {aggregates} FROM {relevant} GROUP BY request_id) "
         f"SELECT request_id{scores} FROM aggregated",
     )
 

@@ -72,6 +72,7 @@ def _integrity(report: Report) -> str:
             *([f"{GAPS_TOLD}\n\n{gaps}"] if gaps else []),
             _table(["rate", "value", "of", "meaning"], "lrrl", rows),
             _table(["fate of the outcome", "rows", "meaning"], "lrl", fates),
+            *([_cell(f"{words.inferred(quality)}.")] if quality.inferred_outcomes else []),
         )
     )
 
@@ -85,7 +86,9 @@ def _metrics(report: Report) -> str:
         ]
         for result in words.headline_results(report)
     ]  # fmt: skip
-    told = "The mean is over all exposures; `|responded` is over those with a clicked or bought item."
+    told = (
+        f"The mean is over all exposures; `|responded` is over those with a clicked or bought item{words.also(report)}."
+    )
     table = _table(["metric", "value", "95 % interval", "n", "users", "note"], "lrrrrl", rows)
     return f"## Metrics\n\n{told}\n\n{table}"
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recsys.contracts.report import Estimate, Fates, MetricResult, Rate, Report
-from recsys.evaluation.quality_text import FATE_WORDS, gaps, percent, slice_value
+from recsys.evaluation.quality_text import FATE_WORDS, fate_rows, gaps, inferred, percent, slice_value
 from recsys.text import printable
 
 __all__ = [
     "FATE_WORDS",
     "METRIC_WORDS",
+    "also",
+    "fate_rows",
     "funnel",
     "gaps",
     "headline_results",
+    "inferred",
     "interval",
     "number",
     "of",
@@ -57,6 +60,12 @@ def verdict(report: Report) -> str:
     return "HOLD: the figures below cannot be relied on."
 
 
+def also(report: Report) -> str:
+    """What ``|inferred`` says, where a figure has it."""
+    found = any(result.metric.endswith("|inferred") for result in report.results)
+    return "; |inferred counts also the orphans that are credited to a list of the same user" if found else ""
+
+
 def headline_results(report: Report) -> list[MetricResult]:
     """The metrics over all exposures."""
     return [result for result in report.results if not result.slice_key]
@@ -77,12 +86,18 @@ def funnel(fates: Fates) -> list[tuple[str, int, str]]:
     distinct = valid - fates.duplicate
     matched = distinct - fates.orphan - fates.ambiguous
     late = fates.before_exposure + fates.after_window
+    others = ((fates.user_mismatch, "of another user"), (fates.later_touch, "later touches"))
+    refused = "".join(f", {count:,} {what}" for count, what in others if count)
     return [
         ("rows read", fates.rows, ""),
         ("valid", valid, f"{fates.invalid:,} invalid"),
         ("distinct", distinct, f"{fates.duplicate:,} duplicate"),
         ("matched", matched, f"{fates.orphan:,} orphan, {fates.ambiguous:,} ambiguous"),
-        ("attributed", fates.attributed, f"{fates.not_in_list:,} not in the list, {late:,} outside their window"),
+        (
+            "attributed",
+            fates.attributed,
+            f"{fates.not_in_list:,} not in the list, {late:,} outside their window{refused}",
+        ),
     ]
 
 
