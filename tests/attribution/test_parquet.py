@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import join_oracle as oracle
 import strategies
 from recsys.attribution import join, quality, sources
+from recsys.attribution.columns import OPTIONAL, REQUIRED
 from recsys.attribution.engine import parquet
 from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.policy import Policy
@@ -48,8 +49,8 @@ def column(rows, name, types):
 
 def write(path: Path, role: str, rows, *, types=TYPES, **replaced) -> str:
     """A Parquet file of these rows; optional columns stand there when a row has them. ``replaced``: other columns."""
-    optional = [name for name in parquet.OPTIONAL[role] if any(name in row for row in rows)]
-    columns = {name: column(rows, name, types) for name in (*parquet.REQUIRED[role], *optional)} | replaced
+    optional = [name for name in OPTIONAL[role] if any(name in row for row in rows)]
+    columns = {name: column(rows, name, types) for name in (*REQUIRED[role], *optional)} | replaced
     pq.write_table(pa.table({name: values for name, values in columns.items() if values is not None}), path)
     return str(path)
 
@@ -132,7 +133,7 @@ FIELDS = {
 def odd_rows(draw, role):
     """A row that is right, or has another value in one field."""
     row = draw({"exposures": strategies.exposures, "outcomes": strategies.outcomes}.get(role, strategies.assignments))
-    field = draw(st.sampled_from([*parquet.REQUIRED[role], *parquet.OPTIONAL[role], ""]))
+    field = draw(st.sampled_from([*REQUIRED[role], *OPTIONAL[role], ""]))
     return {**row, field: draw(FIELDS[field])} if field else row
 
 
@@ -158,7 +159,7 @@ def test_the_rows_that_the_schema_refuses_are_invalid(data, role):
     """Of rows that Parquet's types can hold, those are invalid that would break the JSON Schema, and no others."""
     rows = data.draw(st.lists(odd_rows(role), min_size=1, max_size=16))
     with tempfile.TemporaryDirectory() as name:
-        found = parquet.accept([write(Path(name) / "log.parquet", role, rows)], role)
+        found = parquet.accept([write(Path(name) / "log.parquet", role, rows)], role, scratch=Path(name))
     good = [obeys(row, role) for row in rows]
     assert (found.rows, found.invalid) == (len(rows), good.count(False))
     assert [fault.line for fault in found.faults] == [n for n, holds in enumerate(good, 1) if not holds][:5]
@@ -183,7 +184,7 @@ def test_a_bad_row_is_counted_with_its_cause(tmp_path, role, field, value, told)
     """A bad row counts as invalid; its fault names the file, the row, the column and what was expected there."""
     good = ROWS[role]
     path = write(tmp_path / "log.parquet", role, [good, good, {**good, field: value}, good])
-    found = parquet.accept([path], role)
+    found = parquet.accept([path], role, scratch=tmp_path)
     [fault] = found.faults
     assert (found.rows, found.invalid) == (4, 1)
     assert (fault.file, fault.line, fault.path) == (path, 3, f"$.{field}")
@@ -192,7 +193,9 @@ def test_a_bad_row_is_counted_with_its_cause(tmp_path, role, field, value, told)
 
 def test_only_the_first_faults_are_kept_but_all_are_counted(tmp_path):
     """A file of bad rows gives five faults, and the number of all of them."""
-    found = parquet.accept([write(tmp_path / "log.parquet", "outcomes", [{**OUTCOME, "item_id": ""}] * 9)], "outcomes")
+    found = parquet.accept(
+        [write(tmp_path / "log.parquet", "outcomes", [{**OUTCOME, "item_id": ""}] * 9)], "outcomes", scratch=tmp_path
+    )
     assert (found.rows, found.invalid, [fault.line for fault in found.faults]) == (9, 9, [1, 2, 3, 4, 5])
 
 

@@ -79,7 +79,7 @@ NOT_ZONED = [*NAIVE, pa.array([date(2026, 2, 5)] * 2), pa.array([MICROS] * 2)]
 def test_an_instant_without_zone_is_refused(tmp_path, role, table, ts):
     """A TIMESTAMP without zone, a DATE or a number is no instant: the file is refused and says what ts should be."""
     with pytest.raises(InputError, match=r"the column ts has another type .* timestamp with time zone"):
-        parquet.accept([str(stored(tmp_path / "log.parquet", table(ts=ts)))], role)
+        parquet.accept([str(stored(tmp_path / "log.parquet", table(ts=ts)))], role, scratch=tmp_path)
 
 
 @pytest.mark.parametrize(("unit", "zone"), [("ms", "UTC"), ("us", "Europe/Paris"), ("ns", "+05:30")])
@@ -94,7 +94,7 @@ def test_an_instant_is_the_same_in_any_zone_and_unit(tmp_path, joined, unit, zon
 def test_nanoseconds_that_are_no_whole_microsecond_are_invalid(tmp_path):
     """An instant has at most six fractional digits, in Parquet as in JSONL: nothing is rounded."""
     ts = pa.array([MICROS * 1000, MICROS * 1000 + 1], pa.timestamp("ns", tz="UTC"))
-    found = parquet.accept([str(stored(tmp_path / "log.parquet", exposures(ts=ts)))], "exposures")
+    found = parquet.accept([str(stored(tmp_path / "log.parquet", exposures(ts=ts)))], "exposures", scratch=tmp_path)
     assert (found.invalid, found.faults[0].line, found.faults[0].path) == (1, 2, "$.ts")
 
 
@@ -111,7 +111,7 @@ def test_instants_of_other_years_are_invalid(tmp_path):
         ts = pa.array(values, INSTANT)
         for role, table in (("exposures", exposures), ("outcomes", outcomes)):
             path = stored(tmp_path / "log.parquet", table(len(values), ts=ts))
-            accepted = parquet.accept([str(path)], role)
+            accepted = parquet.accept([str(path)], role, scratch=tmp_path)
             assert (accepted.rows, accepted.invalid) == (len(values), invalid)
 
 
@@ -182,7 +182,7 @@ def test_other_columns_are_refused_by_name(tmp_path, number):
     table, message = REFUSED[number]
     path = str(stored(tmp_path / "log.parquet", table))
     with pytest.raises(InputError, match=message) as refused:
-        parquet.accept([path], "exposures")
+        parquet.accept([path], "exposures", scratch=tmp_path)
     assert refused.value.where == path
 
 
@@ -193,12 +193,12 @@ def test_what_is_no_parquet_is_refused(tmp_path):
         path = tmp_path / f"{name}.parquet"
         path.write_bytes(content)
         with pytest.raises(InputError, match="not a Parquet file") as refused:
-            parquet.accept([str(path)], "exposures")
+            parquet.accept([str(path)], "exposures", scratch=tmp_path)
         assert refused.value.where == str(path)
     (tmp_path / "folder").mkdir()
     for spec in ("missing.parquet", "missing*.parquet", "folder", "none/*.parquet"):
         with pytest.raises(InputError, match="no such file"):
-            parquet.accept([str(tmp_path / spec)], "exposures")
+            parquet.accept([str(tmp_path / spec)], "exposures", scratch=tmp_path)
 
 
 def test_files_are_named_by_path_folder_or_glob(tmp_path):
@@ -209,7 +209,7 @@ def test_files_are_named_by_path_folder_or_glob(tmp_path):
         stored(inner / f"{n}.parquet", exposures(n))
     stored(inner / "3.parquet", exposures(0))
     for spec in (inner, inner / "*.parquet", tmp_path / "**" / "?.parquet", tmp_path / "*" / "*" / "[123].parquet"):
-        found = parquet.accept([str(spec)], "exposures")
+        found = parquet.accept([str(spec)], "exposures", scratch=tmp_path)
         assert (found.rows, found.invalid) == (3, 0)
         assert [part.path for part in found.inputs] == [str(inner / f"{n}.parquet") for n in (1, 2, 3)]
         for part, path in zip(found.inputs, found.paths, strict=True):

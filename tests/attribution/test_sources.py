@@ -10,7 +10,8 @@ import pytest
 import zstandard
 
 from recsys.attribution import sources
-from recsys.attribution.sources import Dataset, Source
+from recsys.attribution.named import Source
+from recsys.attribution.sources import Dataset
 from recsys.errors import ConfigError, InputError, UsageError
 
 EXPOSURE = {"request_id": "r1", "user_id": "u", "ts": "2026-02-05T10:00:00Z", "items": []}
@@ -86,14 +87,30 @@ MISTAKES = [
     (GOOD + "assignments: {path: ''}\n", ": assignments.path", "not a list of words (found '';"),
     (GOOD + "assignments: {path: a, typ: jsonl}\n", ": assignments", "unknown key (found 'typ'). Did you mean 'type'?"),
     (GOOD + "assignments: {paths: a}\n", ": assignments", "unknown key (found 'paths'). Did you mean 'path'?"),
-    (GOOD + "assignments: {dsn: a}\n", ": assignments", "not available in this version (found 'dsn')."),
-    (GOOD + "assignments: {path: a, query: b}\n", ": assignments", "not available in this version (found 'query')."),
+    (GOOD + "assignments: {dsn: a}\n", ": assignments", "the type is missing (expected type: postgres)"),
+    (GOOD + "assignments: {path: a, query: b}\n", ": assignments", "the type is missing (expected type: duckdb)"),
     (GOOD + "assignments: {path: a, type: jsnl}\n", ": assignments.type", "(found 'jsnl'). Did you mean 'jsonl'?"),
     (GOOD + "assignments: {path: a, type: Parquet}\n", ": assignments.type", "Did you mean 'parquet'?"),
-    (GOOD + "assignments: {path: a, type: 5}\n", ": assignments.type", "(found 5). Known: jsonl, parquet."),
+    (GOOD + "assignments: {path: a, type: postgresql}\n", ": assignments.type", "Did you mean 'postgres'?"),
+    (GOOD + "assignments: {path: a, type: 5}\n", ": assignments.type", "(found 5). Known: duckdb, jsonl, parquet, pos"),
     (GOOD + "assignments: {path: a, type: [jsonl]}\n", ": assignments.type", "unknown type"),
-    (GOOD + "assignments: {path: a, type: duckdb}\n", ": assignments.type", "not available in this version"),
-    (GOOD + "assignments: {path: a, type: postgres}\n", ": assignments.type", "(found postgres; expected jsonl"),
+    (GOOD + "assignments: {type: jsonl, path: a, query: b}\n", ": assignments", "(found 'query'). Known: path, type."),
+    (GOOD + "assignments: {type: duckdb, pth: a, query: b}\n", ": assignments", "(found 'pth'). Did you mean 'path'?"),
+    (GOOD + "assignments: {type: duckdb, query: b}\n", ": assignments", "the path is missing"),
+    (GOOD + "assignments: {type: duckdb, path: a}\n", ": assignments.query", "the query is missing (found nothing;"),
+    (GOOD + "assignments: {type: duckdb, path: a, query: ' '}\n", ": assignments.query", "(found nothing; expe"),
+    (GOOD + "assignments: {type: duckdb, path: [a, b], query: c}\n", ": assignments.path", "(found 2 files; expected "),
+    (GOOD + "assignments: {type: duckdb, path: s3://a/b, query: c}\n", ": assignments.path", "(found a URL; expected "),
+    (GOOD + "assignments: {type: postgres, path: a}\n", ": assignments", "(found 'path'). Known: dsn, query, type."),
+    (GOOD + "assignments: {type: postgres, dns: a}\n", ": assignments", "(found 'dns'). Did you mean 'dsn'?"),
+    (GOOD + "assignments: {type: postgres, dsn: a}\n", ": assignments.query", "the query is missing (found nothing;"),
+    (GOOD + "assignments: {type: postgres, dsn: a, query: [b]}\n", ": assignments.query", "(found a list; expected"),
+    (GOOD + "assignments: {type: postgres, query: b}\n", ": assignments.dsn", "(found nothing; expected ${NAME}, a"),
+    (GOOD + "assignments: {type: postgres, query: b, dsn: 5}\n", ": assignments.dsn", "the dsn is missing (found a "),
+    (GOOD + "assignments: {type: postgres, query: b, dsn: '${RS_NOT_SET}'}\n", ": assignments.dsn",
+     "the environment variable RS_NOT_SET is not set. Set it in the environment of this command"),
+    (GOOD + "assignments: {type: postgres, query: b, dsn: 'a${RS-NO}b'}\n", ": assignments.dsn", "not a variable (exp"),
+    (GOOD + "assignments: {type: postgres, query: b, dsn: 'a${RS'}\n", ": assignments.dsn", "not a variable (expected"),
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import strategies
 from recsys.errors import InputError, StorageError
 from recsys.eventlog import quarantine
-from recsys.eventlog.accept import accept
+from recsys.eventlog.accept import accept, refuse_another_record
 from recsys.eventlog.faults import findings
 from recsys.eventlog.validation import validate
 
@@ -86,12 +86,14 @@ def test_an_empty_log_is_accepted_and_empty(tmp_path):
     assert (accepted.rows, accepted.invalid) == (0, 0)
 
 
-def test_an_audit_log_is_to_be_converted_first(tmp_path):
-    """service_v1 in place of exposure.v1 is refused with the command that converts it."""
+def test_an_audit_log_under_the_strict_schema(tmp_path):
+    """`validate --schema exposure.v1` is about that format: service_v1 is told, with what to do."""
     log = tmp_path / "log.jsonl"
     log.write_bytes(SERVICE + b"\n")
-    with pytest.raises(InputError, match=f"convert --from service_v1 --input {log}"):
-        accept([str(log)], "exposure.v1", scratch=tmp_path, role="exposures")
+    [file] = validate([log], "exposure.v1")
+    assert file.invalid == 1
+    with pytest.raises(InputError, match=f"As --exposures it is read as it is.* convert --input {log}"):
+        refuse_another_record(file, "exposure.v1")
 
 
 def test_the_wrong_log_is_named(tmp_path):

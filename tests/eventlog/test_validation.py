@@ -14,7 +14,7 @@ import strategies
 from recsys.contracts import schema as schemas
 from recsys.contracts.types import MAX_LINE_BYTES, TIMESTAMP_PATTERN
 from recsys.errors import InputError
-from recsys.eventlog import checks, validation
+from recsys.eventlog import checks, ranges, validation
 from recsys.eventlog.faults import findings
 
 RUST = {name: jsonschema_rs.validator_for(schemas.build(name)) for name in strategies.SCHEMAS}
@@ -194,7 +194,7 @@ def test_files_are_cut_into_blocks_and_ranges_without_loss(
     path = tmp_path_factory.mktemp("cut") / "log.jsonl"
     path.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(validation, "BLOCK_BYTES", block_bytes)
+        patch.setattr(ranges, "BLOCK_BYTES", block_bytes)
         patch.setattr(validation, "RANGE_BYTES", range_bytes)
         file = validation.validate([path], "outcome.v1", workers=1)[0]
     assert (file.rows, [(bad.offset, bad.length, bad.line) for bad in file.bad]) == of_file(content, "outcome.v1")
@@ -220,7 +220,7 @@ def test_a_line_of_20_mb_is_one_fault(tmp_path, at, newline_at_end):
 
 def test_a_long_line_over_the_edge_of_a_range(tmp_path, monkeypatch):
     """The lines before a long one keep their verdict where a range ends inside the long one."""
-    monkeypatch.setattr(validation, "MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr(ranges, "MAX_LINE_BYTES", 1000)
     monkeypatch.setattr(checks, "MAX_LINE_BYTES", 1000)
     monkeypatch.setattr("recsys.eventlog.faults.MAX_LINE_BYTES", 1000)
     path = tmp_path / "log.jsonl"
@@ -228,7 +228,7 @@ def test_a_long_line_over_the_edge_of_a_range(tmp_path, monkeypatch):
     path.write_bytes(content)
     for block_bytes in (64, 256, 4096):
         for range_bytes in (50, 210, 250, 2000, 3300):
-            monkeypatch.setattr(validation, "BLOCK_BYTES", block_bytes)
+            monkeypatch.setattr(ranges, "BLOCK_BYTES", block_bytes)
             monkeypatch.setattr(validation, "RANGE_BYTES", range_bytes)
             file = validation.validate([path], "outcome.v1", workers=1)[0]
             assert [(bad.length, bad.line) for bad in file.bad] == [(3000, 3), (999, 5)]

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import glob
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from recsys.attribution import documents
+from recsys.attribution import documents, queries
 from recsys.attribution.aliases import resolved
+from recsys.attribution.columns import Role
+from recsys.attribution.named import Source, below, described, of_specs
 from recsys.contracts.report import Input, KnownGap
-from recsys.errors import ConfigError, UsageError, nearest
-from recsys.eventlog.accept import SHOWN_FAULTS, accept, copy_of_checked
+from recsys.errors import ConfigError, UsageError
+from recsys.eventlog.accept import SHOWN_FAULTS, Origin, RefusedLines, accept, copy_of_checked
 from recsys.eventlog.audit import known_loss
 from recsys.eventlog.faults import Fault
-from recsys.eventlog.reader import SUFFIXES
-from recsys.eventlog.remote import is_url
 from recsys.eventlog.validation import Progress
 from recsys.eventlog.writing.index import Alias
 
+if TYPE_CHECKING:
+    from recsys.attribution.engine.parquet import AcceptedParquet
+
 Kind = Literal["jsonl", "parquet"]
-ROLES = ("exposures", "outcomes", "assignments")
-SCHEMAS = {"exposures": "exposure.v1", "outcomes": "outcome.v1", "assignments": "assignment.v1"}
-KINDS = ("jsonl", "parquet")
-LATER_KINDS = ("postgres", "duckdb")
+"""What is handed on: rows of a database are one of them by then."""
+ROLES: tuple[Role, ...] = ("exposures", "outcomes", "assignments")
+SCHEMAS: dict[Role, str] = {"exposures": "exposure.v1", "outcomes": "outcome.v1", "assignments": "assignment.v1"}
 MAX_SLICE_KEYS = 8
 DEFAULT_SLICE_KEYS = ("tenant_id", "surface")
-
-
-class Source(Struct, frozen=True):
-    """Files of one role: all JSONL (plain, .gz, .zst, folders, globs), or all Parquet."""
-
-    kind: Kind
-    specs: list[str]
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
@@ -51,13 +45,15 @@ class Dataset(Struct, frozen=True, kw_only=True):
 class Accepted(Struct, frozen=True, kw_only=True):
     """Files of one role that hold valid rows only (JSONL), or of which a query takes the valid ones (Parquet).
 
-    ``sizes``: the bytes of each that were checked; empty for Parquet, whose files are not written to any more.
+    ``origins``: of each, where its rows come from. ``sizes``: the bytes of each that were checked; empty for Parquet,
+    whose files are not written to any more.
     """
 
     kind: Kind
     paths: list[Path]
     rows: int
     invalid: int
+    origins: list[Origin] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
 
     @property
@@ -69,7 +65,8 @@ class Accepted(Struct, frozen=True, kw_only=True):
 class AcceptedDataset(Struct, frozen=True, kw_only=True):
     """What may reach the engine, by role, with an account of what was read, what was refused, and what is in no log.
 
-    ``aliases``: pseudonyms of an earlier salt, with those that stand for them.
+    ``refused``: log → its lines that are not valid. ``aliases``: pseudonyms of an earlier salt, with those that stand
+    for them.
     """
 
     exposures: Accepted
@@ -78,6 +75,7 @@ class AcceptedDataset(Struct, frozen=True, kw_only=True):
     items: str | None
     inputs: list[Input]
     faults: list[Fault]
+    refused: dict[str, list[RefusedLines]] = field(default_factory=dict)
     gaps: list[KnownGap] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)
 
@@ -101,9 +99,9 @@ def from_options(
         if not value:
             raise UsageError(f"{option} is missing", expected="--exposures F --outcomes F, or --dataset D.yaml")
     return Dataset(
-        exposures=_source(list(exposures or [])),
-        outcomes=_source(list(outcomes or [])),
-        assignments=_source(list(assignments)) if assignments else None,
+        exposures=of_specs(list(exposures or [])),
+        outcomes=of_specs(list(outcomes or [])),
+        assignments=of_specs(list(assignments)) if assignments else None,
         items=items,
     )
 
@@ -113,7 +111,7 @@ def read(path: str) -> Dataset:
     document = documents.read(path)
     documents.check_keys(document, [*ROLES, "items"], path, later=["interleaving"])
     base = Path(path).parent
-    sources = {role: _described(document[role], f"{path}: {role}", base) for role in ROLES if role in document}
+    sources = {role: described(document[role], f"{path}: {role}", base) for role in ROLES if role in document}
     for role in ("exposures", "outcomes"):
         if role not in sources:
             raise ConfigError("a log is missing", where=path, expected=f"{role}: {{type: jsonl, path: …}}")
@@ -124,107 +122,115 @@ def read(path: str) -> Dataset:
         exposures=sources["exposures"],
         outcomes=sources["outcomes"],
         assignments=sources.get("assignments"),
-        items=None if items is None else _below(base, items),
+        items=None if items is None else below(base, items),
     )
-
-
-def _described(value: Any, where: str, base: Path) -> Source:
-    if isinstance(value, str):
-        return _source([_below(base, value)])
-    if not isinstance(value, dict):
-        raise ConfigError("not a log", where=where, found=documents.type_name(value), expected="{type: …, path: …}")
-    documents.check_keys(value, ["type", "path"], where, later=["dsn", "query"])
-    if "path" not in value:
-        raise ConfigError("the path is missing", where=where, expected="path: a file, a folder or a glob")
-    specs = [_below(base, word) for word in documents.words(value["path"], f"{where}.path")]
-    if not specs:
-        raise ConfigError(
-            "the path is missing", where=f"{where}.path", found="an empty list", expected="a file or more"
-        )
-    kind = value.get("type")
-    if kind is None:
-        return _source(specs)
-    if kind in LATER_KINDS:
-        raise ConfigError(
-            "not available in this version", where=f"{where}.type", found=kind, expected=" or ".join(KINDS)
-        )
-    if kind not in KINDS:
-        raise ConfigError("unknown type", where=f"{where}.type", found=repr(kind), hint=nearest(str(kind), KINDS))
-    return Source(kind, specs)
-
-
-def _below(base: Path, spec: str) -> str:
-    """A spec of a file in the folder ``base``: a relative path is relative to it, a URL is what it is."""
-    return spec if is_url(spec) else str(base / spec)
-
-
-def _source(specs: list[str]) -> Source:
-    parquet = {name.endswith(".parquet") for spec in specs for name in _names(spec)}
-    if len(parquet) > 1:
-        hint = "Give files of one kind; of a folder give a glob, such as 'logs/*.jsonl'."
-        raise UsageError("a log is either JSONL or Parquet", found=f"both in {', '.join(specs)}", hint=hint)
-    return Source("parquet" if parquet == {True} else "jsonl", specs)
-
-
-def _names(spec: str) -> list[str]:
-    """The names of the logs behind a spec, as far as there are any; of a folder those that end as logs do."""
-    if is_url(spec):
-        return [spec]
-    path = Path(spec)
-    if path.is_dir():
-        return [file.name for file in path.iterdir() if file.name.endswith((*SUFFIXES, ".parquet"))]
-    if path.exists():
-        return [spec]
-    return glob.glob(spec, recursive=True) or [spec]  # noqa: PTH207 - absolute patterns too
 
 
 def accept_dataset(
     dataset: Dataset, scratch: Path, on_progress: Progress | None = None, *, max_faults: int = SHOWN_FAULTS
 ) -> AcceptedDataset:
     """Validate all logs. Only accepted rows are handed on; the others are counted, and of each file the first
-    ``max_faults`` faults kept."""
-    inputs: list[Input] = []
-    faults: list[Fault] = []
-    gaps: list[KnownGap] = []
-    aliases: list[Alias] = []
-
-    def of(role: Literal["exposures", "outcomes", "assignments"]) -> Accepted | None:
-        source: Source | None = getattr(dataset, role)
-        if source is None:
-            return None
-        if source.kind == "parquet":
-            from recsys.attribution.engine import parquet
-
-            done, sizes = parquet.accept(source.specs, role, max_faults=max_faults), []
-        else:
-            done = accept(
-                source.specs, SCHEMAS[role], scratch=scratch, role=role, on_progress=on_progress, max_faults=max_faults
-            )
-            sizes = done.sizes
-            told = known_loss.read(done.logs)
-            names = {str(log): part.path for log, part in zip(done.logs, done.inputs, strict=True)}
-            gaps.extend(_known(role, each, names[each.file]) for each in told.gaps)
-            aliases.extend(told.aliases)
-        inputs.extend(done.inputs)
-        faults.extend(done.faults)
-        return Accepted(kind=source.kind, paths=done.paths, rows=done.rows, invalid=done.invalid, sizes=sizes)
-
-    exposures, outcomes, assignments = of("exposures"), of("outcomes"), of("assignments")
-    assert exposures is not None, "a dataset has exposures"  # noqa: S101 - its type says so
-    assert outcomes is not None, "a dataset has outcomes"  # noqa: S101 - its type says so
+    ``max_faults`` faults kept. Rows of databases, and objects, are brought into ``scratch`` first."""
+    account = _Account(scratch, on_progress, max_faults)
+    exposures, outcomes = account.of("exposures", dataset.exposures), account.of("outcomes", dataset.outcomes)
+    assignments = None if dataset.assignments is None else account.of("assignments", dataset.assignments)
     return AcceptedDataset(
         exposures=exposures,
         outcomes=outcomes,
         assignments=assignments,
         items=dataset.items,
-        inputs=inputs,
-        faults=faults,
-        gaps=gaps,
-        aliases=resolved(aliases),
+        inputs=account.inputs,
+        faults=account.faults,
+        refused=account.refused,
+        gaps=account.gaps,
+        aliases=resolved(account.aliases),
     )
 
 
-def _known(role: Literal["exposures", "outcomes", "assignments"], told: known_loss.FileGap, file: str) -> KnownGap:
+class _Account:
+    """What is told of the logs while they are accepted, one role after the other."""
+
+    def __init__(self, scratch: Path, on_progress: Progress | None, max_faults: int) -> None:
+        self._scratch = scratch
+        self._on_progress = on_progress
+        self._max_faults = max_faults
+        self.inputs: list[Input] = []
+        self.faults: list[Fault] = []
+        self.gaps: list[KnownGap] = []
+        self.refused: dict[str, list[RefusedLines]] = {}
+        self.aliases: list[Alias] = []
+
+    def of(self, role: Role, source: Source) -> Accepted:
+        """What is accepted of a log."""
+        match source.kind:
+            case "jsonl":
+                return self._lines(role, source.specs)
+            case "parquet":
+                from recsys.attribution.engine import parquet
+
+                done = parquet.accept(source.specs, role, scratch=self._scratch, max_faults=self._max_faults)
+                return self._with_told(role, self._table(done))
+            case "postgres":
+                return self._of_postgres(role, source)
+            case "duckdb":
+                return self._of_duckdb(role, source)
+
+    def _lines(self, role: Role, specs: list[str], name: str = "") -> Accepted:
+        """What is accepted of files of JSON lines; of one of our own making it is told under ``name``."""
+        done = accept(
+            specs, SCHEMAS[role], scratch=self._scratch, role=role, on_progress=self._on_progress,
+            max_faults=self._max_faults, name=name,
+        )  # fmt: skip
+        self.inputs += done.inputs
+        self.faults += done.faults
+        self.refused[role] = done.refused
+        told = known_loss.read(done.logs)
+        names = {str(log): part.path for log, part in zip(done.logs, done.inputs, strict=True)}
+        self.gaps += [_known(role, each, names[each.file]) for each in told.gaps]
+        self.aliases += told.aliases
+        return Accepted(
+            kind="jsonl", paths=done.paths, rows=done.rows, invalid=done.invalid, origins=done.origins, sizes=done.sizes
+        )
+
+    def _table(self, done: AcceptedParquet) -> Accepted:
+        self.inputs += done.inputs
+        self.faults += done.faults
+        return Accepted(kind="parquet", paths=done.paths, rows=done.rows, invalid=done.invalid, origins=done.origins)
+
+    def _with_told(self, role: Role, table: Accepted) -> Accepted:
+        """The table, with what compacted folders tell of the logs that it was made of: the lines that are not valid
+        count as if the logs themselves were read."""
+        from recsys.attribution.compact.told import told
+
+        known = told([origin.file for origin in table.origins], role, self._scratch, max_faults=self._max_faults)
+        self.inputs += known.inputs
+        self.faults += known.faults
+        self.refused[role] = known.refused
+        self.gaps += known.gaps
+        self.aliases += known.aliases
+        return replace(table, rows=table.rows + known.invalid, invalid=table.invalid + known.invalid)
+
+    def _of_postgres(self, role: Role, source: Source) -> Accepted:
+        from recsys.attribution.queries import postgres
+
+        name = queries.named("postgres", role, source.query)
+        rows = Path(tempfile.mkdtemp(dir=self._scratch)) / "rows.jsonl"
+        postgres.write_rows(source.dsn, source.query, role, rows, name)
+        return self._lines(role, [str(rows)], name)
+
+    def _of_duckdb(self, role: Role, source: Source) -> Accepted:
+        from recsys.attribution.engine import parquet
+        from recsys.attribution.queries import duckdb_file
+
+        [file] = source.specs
+        name = queries.named(file, role, source.query)
+        rows = Path(tempfile.mkdtemp(dir=self._scratch)) / "rows.parquet"
+        duckdb_file.write_rows(file, source.query, role, rows, name)
+        done = parquet.accept_files([(rows, name)], role, self._scratch, max_faults=self._max_faults)
+        return self._table(done)
+
+
+def _known(role: Role, told: known_loss.FileGap, file: str) -> KnownGap:
     gap = told.gap
     return KnownGap(
         log=role, file=file, lost=gap.lost, refused=gap.refused, first=gap.first, last=gap.last, reason=gap.reason

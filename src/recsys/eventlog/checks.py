@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from itertools import chain
 from operator import attrgetter
 from typing import Any, get_args, get_origin
@@ -38,36 +39,49 @@ def checker(schema: str) -> Checker:
     """The check for a record's name, or for the path of a JSON Schema."""
     if schema not in RECORDS:
         return lambda block: [place for place, line in enumerate(block.split(b"\n")) if findings(line, schema)]
-    return _RecordChecker(RECORDS[schema])
+    return record_checker(schema)
 
 
-class _RecordChecker:
-    """The check of one record type."""
+@cache
+def record_checker(schema: str) -> RecordChecker:
+    """The check for a record's name."""
+    return RecordChecker(RECORDS[schema])
+
+
+class RecordChecker:
+    """The check of one record type. It keeps nothing of what it has seen."""
 
     def __init__(self, record: type[Struct]) -> None:
         shape = _with_plain_timestamps(record)
-        self._decode = msgspec.json.Decoder(shape).decode
+        self.decode = msgspec.json.Decoder(shape).decode
         self._encode = msgspec.json.Encoder().encode
         fields = record.__struct_fields__
         self._ts = attrgetter("ts" if "ts" in fields else "timestamp")
         self._ids = [name for name in fields if name.endswith("_id") and name != "tenant_id"] + (
             ["variant"] if "variant" in fields else []
         )
-        self._optional = [attrgetter(f.name) for f in msgspec.structs.fields(shape) if not f.required]
-        self._required = sum(f.required for f in msgspec.structs.fields(shape))
-        self._nested = [name for name in ("context",) if name in fields]
+        self._keys = _Keys(shape)
         self._structured = record.__name__ == "ServiceExposure"
         self._items = record.__name__ in {"Exposure", "ServiceExposure"}
         self._rank_list = record.__name__ == "RankList"
 
     def __call__(self, block: bytes) -> list[int]:
+        """The positions of the bad lines of a block."""
         lines = block.split(b"\n")
+        return self.bad(lines) if self.sound(block, lines) is None else []
+
+    def sound(self, block: bytes, lines: list[bytes]) -> list[Any] | None:
+        """The records of the ``lines`` of a block, with their timestamps as text, where the block as a whole tells that
+        all of them are valid. They may be so all the same where it does not."""
         try:
-            if self._block_is_valid(block, list(map(self._decode, lines))):
-                return []
+            records = list(map(self.decode, lines))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass  # the lines tell which
-        return [place for place, line in enumerate(lines) if not self._is_valid(line)]
+            return None  # the lines tell which
+        return records if self._block_is_valid(block, records) else None
+
+    def bad(self, lines: list[bytes]) -> list[int]:
+        """The positions of the bad lines, looked at one by one."""
+        return [place for place, line in enumerate(lines) if not self.is_valid(line)]
 
     def _block_is_valid(self, block: bytes, records: list[Any]) -> bool:
         if not block.isascii() or b"\\" in block or b"\x7f" in block or len(block) > MAX_LINE_BYTES:
@@ -78,9 +92,9 @@ class _RecordChecker:
         if not _TIMESTAMPS.fullmatch(times):
             return False
         colons = block.count(b":") - times.count(":")
-        keys = self._count_keys(records)
+        keys = self._keys.count(records)
         if colons != keys and b"propensity" in block:  # rare, so the keys are counted without them first
-            keys = self._count_all_keys(records)
+            keys = sum(self._encode(record).count(b'":') for record in records)
         if colons == keys:
             return True
         # There are colons in values: count those behind a quote, if no key has white space between.
@@ -88,29 +102,12 @@ class _RecordChecker:
             return False
         return block.count(b'":') == keys
 
-    def _count_all_keys(self, records: list[Any]) -> int:
-        return sum(self._encode(record).count(b'":') for record in records)
-
-    def _count_keys(self, records: list[Any]) -> int:
-        """How many keys the decoded records have, themselves and inside, propensities left out; never more than the
-        block holds."""
-        if self._structured:
-            return self._count_all_keys(records)
-        keys = self._required * len(records)
-        for optional in self._optional:
-            values = list(map(optional, records))
-            keys += len(values) - values.count(UNSET)
-        for name in self._nested:
-            keys += sum(map(len, filter(None, map(attrgetter(name), records))))  # UNSET is false
-        if self._items:
-            keys += 2 * sum(map(len, map(attrgetter("items"), records)))
-        return keys
-
-    def _is_valid(self, line: bytes) -> bool:
+    def is_valid(self, line: bytes) -> bool:
+        """Whether this one line is valid."""
         if len(line) > MAX_LINE_BYTES:
             return False
         try:
-            record = self._decode(line)
+            record = self.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
         if not _TIMESTAMP.fullmatch(self._ts(record)):
@@ -126,6 +123,40 @@ class _RecordChecker:
         if self._structured:
             values += _service_ids(record)
         return [value for value in values if value is not UNSET]
+
+
+class _Keys:
+    """How many keys decoded records have, themselves and inside, propensities left out; never more than the text."""
+
+    def __init__(self, shape: type[Struct]) -> None:
+        fields = msgspec.structs.fields(shape)
+        self._required = sum(field.required for field in fields)
+        self._optional = [attrgetter(field.name) for field in fields if not field.required]
+        kinds = [(field, *get_args(field.type)[:1]) for field in fields if get_args(field.type)]
+        self._objects = [attrgetter(f.name) for f, kind in kinds if get_origin(kind) is dict]
+        self._nested = [(attrgetter(f.name), _Keys(kind)) for f, kind in kinds if _is_record(kind) and not f.required]
+        self._lists = [
+            (attrgetter(f.name), sum(field.required for field in msgspec.structs.fields(kind)))
+            for f, kind in kinds
+            if _is_record(kind) and f.required
+        ]
+
+    def count(self, records: list[Any]) -> int:
+        keys = self._required * len(records)
+        for optional in self._optional:
+            values = list(map(optional, records))
+            keys += len(values) - values.count(UNSET)
+        for values in self._objects:
+            keys += sum(map(len, filter(None, map(values, records))))  # UNSET is false
+        for values, inner in self._nested:
+            keys += inner.count([value for value in map(values, records) if value is not UNSET])
+        for values, required in self._lists:
+            keys += required * sum(map(len, map(values, records)))
+        return keys
+
+
+def _is_record(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
 
 
 def _service_ids(record: Any) -> list[Any]:

@@ -131,19 +131,25 @@ def beside(path: LogFile, plain: Path) -> Path:
     return plain if isinstance(path, Remote) else path
 
 
-def _fetched(path: Remote, scratch: Path) -> Path:
-    """A plain copy of an object, in a folder of its own, under the name that the log had before it was packed."""
+def fetch(path: Remote, scratch: Path) -> Path:
+    """A copy of an object as it is, under its name, in a folder of its own in ``scratch``, with the indexes of its log
+    beside it."""
     folder = scratch / f"{len(list(scratch.iterdir()))}-fetched"
     folder.mkdir()
     for name, pieces in path.beside():
         _write(pieces, folder / name)
-    copy = folder / path.name
-    _write(path.pieces(), copy)
+    _write(path.pieces(), folder / path.name)
+    return folder / path.name
+
+
+def _fetched(path: Remote, scratch: Path) -> Path:
+    """A plain copy of an object, under the name that the log had before it was packed."""
+    copy = fetch(path, scratch)
     if path.suffix not in {".gz", ".zst"}:
         with copy.open("rb") as source:
             _refuse_binary(path, source.read(8))
         return copy
-    target = folder / copy.stem
+    target = copy.parent / copy.stem
     with copy.open("rb") as source:
         _unpack(path, _GzipMembers(source) if path.suffix == ".gz" else ZstdFrames(source), target)
     copy.unlink()

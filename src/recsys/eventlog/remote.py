@@ -11,7 +11,7 @@ from recsys.errors import InputError
 from recsys.eventlog.writing.segment import INDEX
 from recsys.objectstore import Store, check_url, is_url, shown
 
-__all__ = ["Remote", "expand", "is_url", "no_parquet"]
+__all__ = ["Remote", "endings", "expand", "is_url"]
 
 
 class Remote(Struct, frozen=True, eq=False):
@@ -45,15 +45,10 @@ class Remote(Struct, frozen=True, eq=False):
             yield PurePosixPath(key).name, self.store.read(key)
 
 
-def expand(url: str, suffixes: tuple[str, ...]) -> list[Remote]:
+def expand(url: str, suffixes: tuple[str, ...], *, hidden: bool = True) -> list[Remote]:
     """The object of this URL, or the logs below it, by key. InputError where there is none; StorageError where the
-    store does not answer."""
-    check_url(url)
-    if url.endswith(".parquet"):
-        raise no_parquet(url)
-    if "*" in url:
-        hint = "Give a prefix instead, such as s3://bucket/exposure/2026-02-05/; several can be given."
-        raise InputError("a URL is no pattern", where=shown(url), hint=hint)
+    store does not answer. ``hidden``: whether keys with a part that begins with ``_`` or ``.`` are logs too."""
+    _check(url)
     parent, _, name = url.rpartition("/")
     if name and not parent.endswith(":/"):
         store = Store(f"{parent}/")
@@ -62,7 +57,7 @@ def expand(url: str, suffixes: tuple[str, ...]) -> list[Remote]:
             return [Remote(store, name, () if store.head(index) is None else (index,))]
     store = Store(url)
     keys = {each.key for each in store.list()}
-    found = [_remote(store, key, keys) for key in sorted(keys) if key.endswith(suffixes)]
+    found = [_remote(store, key, keys) for key in sorted(keys) if key.endswith(suffixes) and (hidden or _is_data(key))]
     if not found:
         told = f"{len(keys):,} other objects" if keys else "nothing"
         expected = f"objects whose names end in {', '.join(suffixes)}"
@@ -70,10 +65,22 @@ def expand(url: str, suffixes: tuple[str, ...]) -> list[Remote]:
     return found
 
 
-def no_parquet(url: str) -> InputError:
-    """What is said of Parquet in an object store."""
-    hint = "Copy the files to a folder here first, or keep the log as JSON lines."
-    return InputError("Parquet is not read from an object store", where=shown(url), hint=hint)
+def endings(url: str, suffixes: tuple[str, ...]) -> list[str]:
+    """Those of ``suffixes`` that names of objects at the URL, or below it, end in."""
+    _check(url)
+    keys = [each.key for each in Store(url).list()]
+    return [suffix for suffix in suffixes if any(key.endswith(suffix) and _is_data(key) for key in keys)]
+
+
+def _check(url: str) -> None:
+    check_url(url)
+    if "*" in url:
+        hint = "Give a prefix instead, such as s3://bucket/exposure/2026-02-05/; several can be given."
+        raise InputError("a URL is no pattern", where=shown(url), hint=hint)
+
+
+def _is_data(key: str) -> bool:
+    return not any(part.startswith(("_", ".")) for part in key.split("/"))
 
 
 def _remote(store: Store, key: str, keys: set[str]) -> Remote:

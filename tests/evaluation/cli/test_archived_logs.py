@@ -146,7 +146,10 @@ def test_a_segment_that_is_there_plain_and_packed_counts_once(recsys_eval, writt
     [
         ("{base}/nothing/", "/nothing/: no log is there (found nothing; expected objects whose names end in .jsonl"),
         ("{base}/exposure/*", "a URL is no pattern. Give a prefix instead"),
-        ("{base}/x.parquet", "Parquet is not read from an object store. Copy the files"),
+        (
+            "{base}/x.parquet",
+            "/x.parquet: no log is there (found nothing; expected objects whose names end in .parquet",
+        ),
         ("s3://nobody/x", "s3://nobody/x/: cannot be listed (found"),
         ("s3://me:hunter2@logs/x", "s3://logs/x: a user, a query or a fragment stands in the URL"),
         ("https://host/x", "https://host/x: not an object store (expected s3://bucket/prefix"),

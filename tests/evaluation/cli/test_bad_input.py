@@ -147,10 +147,7 @@ def test_the_wrong_log(recsys_eval, at_once, logs, write, tmp_path):
     binary = write("binary.jsonl", NOISE)
     output = ["--output", tmp_path / "made.json"]
     cases = {
-        ("run", "--exposures", audit, *logs[2:]): (
-            f"(found service_v1 records; expected exposure.v1). Convert it first: recsys-eval convert "
-            f"--from service_v1 --input {audit} --output exposures.jsonl"
-        ),
+        ("join", *logs[:2], "--outcomes", audit): "(found service_v1 records; expected outcome.v1). Check which file",
         (
             "run",
             "--exposures",
@@ -171,7 +168,7 @@ def test_the_wrong_log(recsys_eval, at_once, logs, write, tmp_path):
     assert not (tmp_path / "made.json").exists()
     done = recsys_eval("validate", "--schema", "exposure.v1", "--input", audit)
     assert done.status == 1
-    assert "Convert it first" in done.err
+    assert "To make exposure.v1 of it: recsys-eval convert" in done.err
 
 
 def test_one_file_given_twice(at_once, logs, tmp_path):
