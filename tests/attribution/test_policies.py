@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 import join_oracle as oracle
@@ -11,8 +11,8 @@ from recsys.attribution import quality
 from recsys.attribution.policies import CHOICES, CREDITS
 from recsys.attribution.policy import REQUEST_ID_ONLY, Fallback, Policy
 
-ITEMS = ["a", "b", "c", "é"]
-USERS = ["u1", "u2"]
+ITEMS = ["a", "é"]
+USERS = ["u1", "u1", "u2"]
 SHOWN_AT = ["2026-02-05T10:00:00Z", "2026-02-05T10:00:04Z", "2026-02-05T10:01:00Z", "2026-02-06T09:00:00Z"]
 DONE_AT = [
     "2026-02-05T09:59:55Z", "2026-02-05T09:59:59Z", "2026-02-05T10:00:00Z", "2026-02-05T10:00:09Z",
@@ -22,9 +22,9 @@ DONE_AT = [
 
 @st.composite
 def exposures(draw):
-    listed = draw(st.lists(st.sampled_from(ITEMS), max_size=4, unique=draw(st.integers(0, 3)) > 0))
+    listed = draw(st.lists(st.sampled_from(ITEMS), max_size=3, unique=draw(st.integers(0, 3)) > 0))
     return {
-        "request_id": draw(st.sampled_from(["r1", "r2", "r3", "r4", "r5"])),
+        "request_id": draw(st.sampled_from(["r1", "r2", "r3"])),
         "user_id": draw(st.sampled_from(USERS)),
         "ts": draw(st.sampled_from(SHOWN_AT)),
         "items": [{"rank": rank, "item_id": item} for rank, item in enumerate(listed, 1)],
@@ -35,7 +35,7 @@ def exposures(draw):
 @st.composite
 def outcomes(draw):
     row = {
-        "request_id": draw(st.sampled_from(["r1", "r2", "r3", "r4", "r5", "gone", "lost"])),
+        "request_id": draw(st.sampled_from(["r1", "r2", "r3", "gone", "gone"])),
         "user_id": draw(st.sampled_from(USERS)),
         "item_id": draw(st.sampled_from(ITEMS)),
         "event_type": draw(st.sampled_from(["click", "conversion"])),
@@ -47,11 +47,11 @@ def outcomes(draw):
 # Half of the requests have one list, so that not all of them are ambiguous
 logs = st.tuples(
     st.lists(exposures(), min_size=1, max_size=3)
-    | st.lists(exposures(), min_size=1, max_size=5, unique_by=lambda row: row["request_id"]),
+    | st.lists(exposures(), min_size=3, max_size=3, unique_by=lambda row: row["request_id"]),
     st.lists(outcomes(), min_size=1, max_size=14),
 )
 limits = st.sampled_from([None, 0.0, 9.0, 3600.0, 86_400.0])
-fallbacks = st.builds(Fallback, credit=st.sampled_from(CREDITS), window_s=limits)
+fallbacks = st.builds(Fallback, credit=st.sampled_from(CREDITS), window_s=st.sampled_from([None, 9.0, 86_400.0, 1e6]))
 policies = st.builds(
     Policy,
     tolerance_s=st.sampled_from([None, 0.0, 5.0]),
@@ -107,7 +107,7 @@ def identity(row):
     return row["request_id"], row["item_id"], row["event_type"], oracle.micros(row["ts"]), row["user_id"]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(logs, policies | crediting, st.integers(1, 3), st.randoms())
 def test_every_relation_equals_the_twin(joined, log, policy, cuts, shuffler):
     """Under any policy the fates, relevant items and inferred credits are those of the twin, in any order and cut."""
@@ -146,22 +146,15 @@ def test_every_relation_equals_the_twin(joined, log, policy, cuts, shuffler):
     )
 
 
-def test_the_strategies_reach_every_corner():
-    """The random logs above hold every fate, every number of credits and items that are relevant but never shown."""
-    from hypothesis import find
-
-    for fate in oracle.FATES[1:]:
-        find(
-            st.tuples(logs, policies),
-            lambda drawn, fate=fate: fate in {found for found, _ in twin_fates(*drawn[0], drawn[1])},
-            settings=settings(max_examples=5000, deadline=None, database=None),
-        )
-    for count in (1, 2):
-        find(
-            st.tuples(logs, crediting),
-            lambda drawn, count=count: count in map(len, twin_credits(*drawn[0], drawn[1])),
-            settings=settings(max_examples=5000, deadline=None, database=None),
-        )
+@pytest.mark.parametrize("wanted", [*oracle.FATES[1:], 1, 2])
+def test_the_random_logs_reach_every_corner(wanted):
+    """The logs above hold every fate that a valid row can have, and orphans that are credited to one or two lists."""
+    if isinstance(wanted, str):
+        drawn, holds = policies, lambda log, policy: wanted in {fate for fate, _ in twin_fates(*log, policy)}
+    else:
+        drawn, holds = crediting, lambda log, policy: wanted in map(len, twin_credits(*log, policy))
+    once = settings(max_examples=3000, deadline=None, database=None, phases=[Phase.generate])
+    find(st.tuples(logs, drawn), lambda pair: holds(*pair), settings=once)
 
 
 def exposure(**replaced):
