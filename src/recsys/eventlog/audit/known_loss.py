@@ -24,9 +24,10 @@ _decode = msgspec.json.Decoder(Record).decode
 
 
 class FileGap(Struct, frozen=True, kw_only=True):
-    """A gap, and the log file whose index tells of it."""
+    """A gap, the log file whose index tells of it, and the writer whose it is."""
 
     file: str
+    writer: str
     gap: Gap
 
 
@@ -61,7 +62,7 @@ def read(paths: Sequence[Path]) -> Told:
                 # A crash may leave one gap twice: as it was at some time in the header of an index, and as it ended
                 key = (writer, gap.first, gap.reason)
                 if key not in gaps or gaps[key].gap.count < gap.count:
-                    gaps[key] = FileGap(file=str(path), gap=gap)
+                    gaps[key] = FileGap(file=str(path), writer=writer, gap=gap)
     in_order = sorted(gaps.values(), key=lambda each: (each.gap.first, each.file))
     return Told(gaps=in_order, aliases=list(aliases))
 
