@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from recsys.attribution import documents, queries
+from recsys.attribution import documents
 from recsys.attribution.aliases import resolved
 from recsys.attribution.columns import Role
 from recsys.attribution.named import Source, below, described, of_specs
 from recsys.contracts.report import Input, KnownGap
 from recsys.errors import ConfigError, UsageError
+from recsys.eventlog import queried
 from recsys.eventlog.accept import SHOWN_FAULTS, Origin, RefusedLines, accept, copy_of_checked
 from recsys.eventlog.audit import known_loss
 from recsys.eventlog.faults import Fault
@@ -213,7 +214,7 @@ class _Account:
     def _of_postgres(self, role: Role, source: Source) -> Accepted:
         from recsys.attribution.queries import postgres
 
-        name = queries.named("postgres", role, source.query)
+        name = queried.name_of("postgres", role, source.query)
         rows = Path(tempfile.mkdtemp(dir=self._scratch)) / "rows.jsonl"
         postgres.write_rows(source.dsn, source.query, role, rows, name)
         return self._lines(role, [str(rows)], name)
@@ -223,7 +224,7 @@ class _Account:
         from recsys.attribution.queries import duckdb_file
 
         [file] = source.specs
-        name = queries.named(file, role, source.query)
+        name = queried.name_of(file, role, source.query)
         rows = Path(tempfile.mkdtemp(dir=self._scratch)) / "rows.parquet"
         duckdb_file.write_rows(file, source.query, role, rows, name)
         done = parquet.accept_files([(rows, name)], role, self._scratch, max_faults=self._max_faults)

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recsys.errors import StorageError
+from recsys.eventlog.queried import source_of
 
 
 @contextmanager
@@ -40,5 +41,6 @@ def check_output(path: Path, inputs: Iterable[str] = ()) -> None:
     if not os.access(path if path.exists() and not path.is_file() else path.resolve().parent, os.W_OK):
         hint = "Name another --output, or ask for the right to write there."
         raise StorageError("cannot be written", where=str(path), found="no permission", hint=hint)
-    if path.exists() and any(Path(name).exists() and path.samefile(name) for name in inputs):
+    read = map(source_of, inputs)
+    if path.exists() and any(Path(name).exists() and path.samefile(name) for name in read):
         raise StorageError("it would overwrite what is read", where=str(path), hint="Name another --output.")

@@ -48,11 +48,13 @@ def _check_type(where: str, name: str, kind: str) -> None:
     elif name == "error" and kind != "BOOLEAN":
         refuse("BOOLEAN")
     elif name == "context" and kind != "MAP(VARCHAR, VARCHAR)":
-        refuse("MAP(VARCHAR, VARCHAR)")
+        hint = "" if "[]" in kind else "In DuckDB: context::MAP(VARCHAR, VARCHAR)."
+        refuse("MAP(VARCHAR, VARCHAR)", hint)
     elif name == "items" and not _is_item_list(kind):
-        refuse(f"a list of STRUCT({', '.join(ITEM_FIELDS)})")
+        hint = "In DuckDB: items::STRUCT(item_id VARCHAR, rank INTEGER)[]." if kind == "JSON" else ""
+        refuse(f"a list of STRUCT({', '.join(ITEM_FIELDS)})", hint)
     elif name not in {"ts", "latency_ms", "value", "error", "context", "items"} and kind != TEXT:
-        refuse("text")
+        refuse("text", f"In DuckDB: {name}::VARCHAR.")
 
 
 def _is_number(kind: str) -> bool:

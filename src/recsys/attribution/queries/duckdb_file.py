@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,11 @@ from recsys.attribution.queries import in_brackets
 from recsys.errors import InputError, StorageError
 
 MEMORY = "1GB"
+ABOUT_THE_QUERY = (
+    duckdb.BinderException, duckdb.CatalogException, duckdb.NotImplementedException, duckdb.ParserException,
+    duckdb.PermissionException, duckdb.SyntaxException,
+)  # fmt: skip
+"""Errors whose messages hold words of the query and names of the database, and no values."""
 
 
 def write_rows(file: str, query: str, role: str, target: Path, name: str) -> None:
@@ -33,8 +39,11 @@ def _copy(connection: Any, query: str, target: Path, name: str) -> None:
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         hint = "Free space in the temporary folder (TMPDIR), or ask for fewer rows at a time."
         raise StorageError("the rows cannot be written", where=name, found=_first_line(error), hint=hint) from None
-    except duckdb.Error as error:
+    except ABOUT_THE_QUERY as error:
         raise InputError("the query fails", where=name, found=_first_line(error)) from None
+    except duckdb.Error as error:
+        hint = "The message may hold values of rows and is not shown: ask the query in DuckDB."
+        raise InputError("the query fails", where=name, found=_in_words(error), hint=hint) from None
 
 
 @contextmanager
@@ -53,6 +62,11 @@ def _connected(file: str, scratch: Path) -> Iterator[Any]:
         connection.execute(f"SET memory_limit = {_text(MEMORY)}")
         connection.execute(f"SET temp_directory = {_text(str(scratch))}")
         yield connection
+
+
+def _in_words(error: duckdb.Error) -> str:
+    """``ConversionException`` → "conversion error"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower().replace("exception", "error")
 
 
 def _first_line(error: Exception) -> str:

@@ -24,14 +24,17 @@ class Format(StrEnum):
 
 
 _PLACES = (
-    "a JSONL or Parquet file, a folder of them, a glob, .gz, .zst, a URL (s3://, gs://, az://, file://; JSONL only), "
+    "a JSONL or Parquet file, a folder of them, a glob, .gz, .zst, a URL (s3://, gs://, az://, file://), "
     "or - for stdin; may be repeated"
 )
-Exposures = Annotated[list[str] | None, typer.Option(help=f"Exposure log (exposure.v1): {_PLACES}.")]
+Exposures = Annotated[
+    list[str] | None, typer.Option(help=f"Exposure log (exposure.v1, service_v1, or both): {_PLACES}.")
+]
 Outcomes = Annotated[list[str] | None, typer.Option(help=f"Outcome log (outcome.v1): {_PLACES}.")]
 Assignments = Annotated[list[str] | None, typer.Option(help=f"Assignment log (assignment.v1): {_PLACES}.")]
 DatasetFile = Annotated[
-    str | None, typer.Option("--dataset", help="YAML that names the logs, in place of the options.")
+    str | None,
+    typer.Option("--dataset", help="YAML that names the logs, or asks databases for them, in place of the options."),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
 SliceKeys = Annotated[
