@@ -82,19 +82,21 @@ class Check(_Part, frozen=True, kw_only=True):
 
 
 class Bill(_Part, frozen=True, kw_only=True):
-    """The verdict in one line, and the headline figures of the logs as they are."""
+    """The verdict in one line, and the headline figures of the logs as they are. ``value`` is that of ``metric``: ctr,
+    or conversion_rate where nobody clicks."""
 
     status: Literal["clean", "warnings", "serious"]
     headline: str
     exposures: int
     outcomes: int
     match_rate: float | None
-    ctr: float | None
+    metric: str
+    value: float | None
 
 
 class Diagnosis(_Part, frozen=True, kw_only=True):
     """``diagnosis.v1``. ``findings`` are causes, the most serious first. ``gone``: what a baseline had and this has
-    not. ``as_of``: the instant that counts as now."""
+    not; ``notes`` say what to know of the comparison. ``as_of``: the instant that counts as now."""
 
     schema_version: Literal["diagnosis.v1"] = "diagnosis.v1"
     created_at: datetime
@@ -106,3 +108,4 @@ class Diagnosis(_Part, frozen=True, kw_only=True):
     findings: list[Finding]
     checks: list[Check]
     gone: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

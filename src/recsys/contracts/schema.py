@@ -11,12 +11,18 @@ from typing import Any
 
 import msgspec
 
+from recsys.contracts.diagnosis import Diagnosis
 from recsys.contracts.events import RECORDS
 from recsys.contracts.report import Report
 from recsys.contracts.snapshot import Snapshot
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-TYPES: dict[str, type[msgspec.Struct]] = {**RECORDS, "report.v1": Report, "snapshot.v1": Snapshot}
+TYPES: dict[str, type[msgspec.Struct]] = {
+    **RECORDS,
+    "report.v1": Report,
+    "snapshot.v1": Snapshot,
+    "diagnosis.v1": Diagnosis,
+}
 
 
 def build(name: str) -> dict[str, Any]:

@@ -92,4 +92,4 @@ def write(report: Report, outputs: list[Path], output_format: str | None) -> Non
     for path in outputs:
         check_output(path, [named.path for named in report.inputs])
     for path in outputs:
-        render.write(report, path, output_format)
+        render.write(render.text(report, render.format_of(path, output_format)), path)

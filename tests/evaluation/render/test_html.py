@@ -79,7 +79,7 @@ def test_the_page_is_silent_and_legible(browser, artifacts_dir, tmp_path, width,
     """No console message, no request but the page, no script, no sideways scrolling, no text under 11 pixels."""
     report = evaluate(logs(tmp_path), EvaluationConfig()).report
     path = tmp_path / "report.html"
-    render.write(report, path)
+    render.write(render.text(report, "html"), path)
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     said, asked = [], []
     page.on("console", lambda message: said.append(message.text))
@@ -98,7 +98,7 @@ def test_hostile_text_stays_text(browser, tmp_path):
     """A slice value that looks like a script is shown as it is in HTML, and as code in Markdown."""
     report = evaluate(logs(tmp_path, hostile=True), EvaluationConfig()).report
     path = tmp_path / "report.html"
-    render.write(report, path)
+    render.write(render.text(report, "html"), path)
     page = browser.new_page()
     page.goto(path.as_uri())
     assert page.evaluate("document.scripts.length") == 0

@@ -123,7 +123,7 @@ def _bill(case: Case, found: Sequence[Finding]) -> Bill:
     counted = Counter(finding.severity for finding in found)
     status = "serious" if counted["serious"] else "warnings" if counted["warning"] else "clean"
     shown, fates = case.quality.exposures, case.quality.fates
-    _, numerator, denominator = case.headline
+    metric, numerator, denominator = case.headline
     told = f"{shown.distinct:,} exposures, {fates.rows:,} outcomes"
     match = case.quality.rates.match.value
     if match is not None:
@@ -138,7 +138,8 @@ def _bill(case: Case, found: Sequence[Finding]) -> Bill:
         exposures=shown.distinct,
         outcomes=fates.rows,
         match_rate=match,
-        ctr=numerator / denominator if denominator else None,
+        metric=metric,
+        value=numerator / denominator if denominator else None,
     )
 
 

@@ -41,3 +41,12 @@ def _enabled(section: Mapping[str, object], where: str) -> bool:
     if not isinstance(value, bool):
         raise ConfigError("neither on nor off", where=f"{where}.{ENABLED}", found=repr(value), expected="true or false")
     return value
+
+
+def written(detectors: Sequence[Detector]) -> str:
+    """All detectors with their limits as YAML, which ``read`` reads."""
+    blocks = []
+    for each in detectors:
+        numbers = "".join(f"  {name}: {value:g}\n" for name, value in each.limits.items())
+        blocks.append(f"# {each.question}\n{each.name}:\n  {ENABLED}: true\n{numbers}")
+    return "\n".join(blocks)

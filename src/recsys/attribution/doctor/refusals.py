@@ -32,7 +32,7 @@ def _of(accepted: AcceptedDataset, role: str, schema: str) -> Iterator[Refused]:
                 content.seek(bad.offset)
                 line = content.read(min(bad.length, MAX_LINE_BYTES))
                 broken = tuple((each.rule, each.path) for each in findings(line, schema))
-                yield Refused(role=role, place=Place(file.name, bad.line), broken=broken, record=parsed(line))
+                yield Refused(role=role, place=Place(file.file, bad.line), broken=broken, record=parsed(line))
 
 
 def parsed(line: bytes) -> Mapping[str, Any] | None:

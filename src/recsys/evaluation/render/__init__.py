@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from recsys.contracts.diagnosis import Diagnosis
 from recsys.contracts.report import Report
 from recsys.errors import UsageError, nearest
 from recsys.eventlog.whole import whole
@@ -34,8 +35,14 @@ def text(report: Report, form: str) -> str:
     return {"json": json.render, "markdown": markdown.render, "html": html.render}[form](report)
 
 
-def write(report: Report, path: Path, wanted: str | None = None) -> None:
-    """Write the report; the file appears whole or not at all."""
-    content = text(report, format_of(path, wanted))
+def told(diagnosis: Diagnosis, form: str) -> str:
+    """The diagnosis in a format: ``json``, ``markdown`` or ``html``."""
+    from recsys.evaluation.render import diagnosis_markdown, html, json
+
+    return {"json": json.render, "markdown": diagnosis_markdown.render, "html": html.render_diagnosis}[form](diagnosis)
+
+
+def write(content: str, path: Path) -> None:
+    """Write a report; the file appears whole or not at all."""
     with whole(path) as part:
         part.write_text(content, encoding="utf-8")

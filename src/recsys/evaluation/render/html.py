@@ -1,20 +1,19 @@
-"""The report as one HTML page: no script, no request, light and dark, legible on a telephone and on paper."""
+"""Pages for people: no script, no request, light and dark, legible on a telephone and on paper."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from recsys.contracts.diagnosis import Diagnosis
 from recsys.contracts.report import Report
-from recsys.evaluation.render import charts, words
 
 
 def render(report: Report) -> str:
-    """The page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    """The report as one page."""
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("recsys.evaluation.render", "."), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+    from recsys.evaluation.render import charts, words
+
     drawn = {
         name: Markup(svg) if svg else None  # noqa: S704 - drawn by us: text in it was escaped when it was drawn
         for name, svg in (
@@ -22,6 +21,24 @@ def render(report: Report) -> str:
             ("clicks_by_rank", charts.clicks_by_rank(report)), ("hours", charts.hours(report)),
         )
     }  # fmt: skip
-    return environment.get_template("report.html.j2").render(
-        report=report, words=words, charts=drawn, slices=list(words.slices(report)), quality=report.data_quality
-    )
+    return _page(
+        "report.html.j2", report=report, words=words, charts=drawn, slices=list(words.slices(report)),
+        quality=report.data_quality,
+    )  # fmt: skip
+
+
+def render_diagnosis(diagnosis: Diagnosis) -> str:
+    """The diagnosis as one page."""
+    from recsys.evaluation.render import diagnosis_words
+
+    return _page("diagnosis.html.j2", diagnosis=diagnosis, words=diagnosis_words)
+
+
+def _page(name: str, **values: Any) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("recsys.evaluation.render", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template(name).render(**values)

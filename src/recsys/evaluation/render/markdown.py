@@ -14,8 +14,8 @@ GAPS_TOLD = "Known to be in no log:"
 def render(report: Report) -> str:
     """The whole report; long lists of slices are cut, and say so."""
     blocks = [
-        f"# Offline evaluation\n\n**{words.verdict(report)}** {_cell(report.summary.headline)}",
-        *(f"- {_cell(reason)}" for reason in report.summary.reasons),
+        f"# Offline evaluation\n\n**{words.verdict(report)}** {cell(report.summary.headline)}",
+        *(f"- {cell(reason)}" for reason in report.summary.reasons),
         _integrity(report),
         _metrics(report),
         *_slices(report),
@@ -25,20 +25,20 @@ def render(report: Report) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Text that cannot break out of a table or be read as HTML."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`").replace("\n", " ").replace("\r", " ")
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Text of a log or a file's name as code, in which Markdown sees no link, picture, mention or tag."""
     shown = words.printable(text).replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
     return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
 
 
-def _table(headings: list[str], align: str, rows: list[list[str]]) -> str:
+def table(headings: list[str], align: str, rows: list[list[str]]) -> str:
     """``align``: one of ``l`` and ``r`` for each column."""
     marks = [":---" if side == "l" else "---:" for side in align]
     lines = [headings, marks, *rows]
@@ -64,15 +64,15 @@ def _integrity(report: Report) -> str:
         for name, meaning in words.FATE_WORDS.items()
         if getattr(quality.fates, name) or name == "attributed"
     ]
-    gaps = "\n".join(f"- {_cell(gap)}" for gap in words.gaps(quality))
+    gaps = "\n".join(f"- {cell(gap)}" for gap in words.gaps(quality))
     return "\n\n".join(
         (
             "## Can the logs be believed?",
             told,
             *([f"{GAPS_TOLD}\n\n{gaps}"] if gaps else []),
-            _table(["rate", "value", "of", "meaning"], "lrrl", rows),
-            _table(["fate of the outcome", "rows", "meaning"], "lrl", fates),
-            *([_cell(f"{words.inferred(quality)}.")] if quality.inferred_outcomes else []),
+            table(["rate", "value", "of", "meaning"], "lrrl", rows),
+            table(["fate of the outcome", "rows", "meaning"], "lrl", fates),
+            *([cell(f"{words.inferred(quality)}.")] if quality.inferred_outcomes else []),
         )
     )
 
@@ -80,17 +80,17 @@ def _integrity(report: Report) -> str:
 def _metrics(report: Report) -> str:
     rows = [
         [
-            _cell(result.metric), words.number(result.estimate.value), words.interval(result.estimate),
+            cell(result.metric), words.number(result.estimate.value), words.interval(result.estimate),
             f"{result.estimate.n:,}", "" if result.estimate.units is None else f"{result.estimate.units:,}",
-            _cell(result.estimate.note),
+            cell(result.estimate.note),
         ]
         for result in words.headline_results(report)
     ]  # fmt: skip
     told = (
         f"The mean is over all exposures; `|responded` is over those with a clicked or bought item{words.also(report)}."
     )
-    table = _table(["metric", "value", "95 % interval", "n", "users", "note"], "lrrrrl", rows)
-    return f"## Metrics\n\n{told}\n\n{table}"
+    listed = table(["metric", "value", "95 % interval", "n", "users", "note"], "lrrrrl", rows)
+    return f"## Metrics\n\n{told}\n\n{listed}"
 
 
 def _slices(report: Report) -> list[str]:
@@ -98,29 +98,29 @@ def _slices(report: Report) -> list[str]:
     for key, values, metrics, found in words.slices(report):
         rows = [
             [
-                _code(words.slice_value(value)),
+                code(words.slice_value(value)),
                 *(words.number(e.value if (e := found.get((value, metric))) else None) for metric in metrics),
             ]
             for value in values[:MAX_SLICE_VALUES]
         ]
         more = f"\n\n{len(values) - MAX_SLICE_VALUES:,} more values are in the JSON report."
-        table = _table([_cell(key), *map(_cell, metrics)], "l" + "r" * len(metrics), rows)
-        blocks.append(f"## By {_cell(key)}\n\n{table}{more if len(values) > MAX_SLICE_VALUES else ''}")
+        listed = table([cell(key), *map(cell, metrics)], "l" + "r" * len(metrics), rows)
+        blocks.append(f"## By {cell(key)}\n\n{listed}{more if len(values) > MAX_SLICE_VALUES else ''}")
     return blocks
 
 
 def _warnings(report: Report) -> str:
     if not report.warnings:
         return ""
-    return "## Notes\n\n" + "\n".join(f"- {_cell(warning)}" for warning in report.warnings)
+    return "## Notes\n\n" + "\n".join(f"- {cell(warning)}" for warning in report.warnings)
 
 
 def _origin(report: Report) -> str:
     rows = [
-        [part.role, _code(part.path), f"{part.rows:,}", f"{part.invalid:,}", f"`{part.sha256[:12]}`"]
+        [part.role, code(part.path), f"{part.rows:,}", f"{part.invalid:,}", f"`{part.sha256[:12]}`"]
         for part in report.inputs
     ]
     told = f"Run {report.run_id}, {report.created_at:%Y-%m-%d %H:%M:%S} UTC, recsys-suite {report.version}."
-    return f"## Where it came from\n\n{told}\n\n" + _table(
+    return f"## Where it came from\n\n{told}\n\n" + table(
         ["input", "file", "rows", "invalid", "sha-256"], "llrrl", rows
     )

@@ -1,0 +1,114 @@
+"""``recsys-eval doctor``: what is wrong with the logs, since when, and how to mend it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recsys import console
+from recsys.evaluation.cli import options
+
+if TYPE_CHECKING:
+    from recsys.attribution.policy import Policy
+    from recsys.contracts.diagnosis import Diagnosis
+
+STATUS = {"clean": 0, "warnings": 2, "serious": 3}
+
+
+def doctor(
+    exposures: options.Exposures = None,
+    outcomes: options.Outcomes = None,
+    assignments: options.Assignments = None,
+    dataset: options.DatasetFile = None,
+    config: Annotated[
+        str | None, typer.Option(help="Evaluation YAML, of which the attribution policy is taken.")
+    ] = None,
+    thresholds: Annotated[
+        str | None, typer.Option(help="YAML with limits of detectors; see --list for their names.")
+    ] = None,
+    baseline: Annotated[str | None, typer.Option(help="An earlier diagnosis (JSON) to compare with.")] = None,
+    now: Annotated[
+        str | None, typer.Option(help="The instant that counts as now, such as 2026-02-05T10:00:00Z [the clock].")
+    ] = None,
+    output: Annotated[
+        list[Path] | None, typer.Option(help="Diagnosis to write: .json, .md or .html; may be repeated.")
+    ] = None,
+    output_format: Annotated[
+        str | None, typer.Option(help="json, markdown or html, in place of what the suffix says.")
+    ] = None,
+    list_detectors: Annotated[
+        bool, typer.Option("--list", help="Print all detectors and their limits, as YAML for --thresholds.")
+    ] = False,
+    format: options.OutputFormat = options.Format.TEXT,
+) -> int:
+    """Look for the causes of wrong figures in the logs: each with its evidence, its effect and its fix.
+
+    Exits 0 with a clean bill, 2 with warnings, 3 with a serious finding, 1 when it failed.
+
+    **Examples**
+
+        recsys-eval doctor --exposures exposures.jsonl --outcomes outcomes.jsonl
+        recsys-eval doctor --dataset logs.yaml --output diagnosis.html --output diagnosis.json
+        recsys-eval doctor --dataset logs.yaml --baseline diagnosis.json
+        recsys-eval doctor --list > thresholds.yaml
+    """
+    from recsys.attribution import sources
+    from recsys.attribution.doctor import baseline as baselines
+    from recsys.attribution.doctor import limits
+    from recsys.attribution.doctor.detectors import DETECTORS
+    from recsys.attribution.doctor.diagnose import diagnose
+    from recsys.evaluation import render
+    from recsys.eventlog.whole import check_output
+
+    if list_detectors:
+        sys.stdout.write(limits.written(DETECTORS))
+        return 0
+    wanted = output or []
+    forms = [render.format_of(path, output_format) for path in wanted]
+    for path in wanted:
+        check_output(path)
+    earlier = None if baseline is None else baselines.read(baseline)
+    named = sources.from_options(exposures, outcomes, assignments, dataset)
+    with console.progress("checking") as on_progress, console.progress("looking") as on_look:
+        found = diagnose(
+            named, policy=_policy(config), thresholds=thresholds, now=_now(now), on_progress=on_progress,
+            on_look=on_look,
+        )  # fmt: skip
+    if earlier is not None:
+        found = baselines.compared(found, earlier)
+    for path, form in zip(wanted, forms, strict=True):
+        check_output(path, [part.path for part in found.inputs])
+        render.write(render.told(found, form), path)
+    _print(found, format)
+    return STATUS[found.bill.status]
+
+
+def _policy(config: str | None) -> Policy:
+    from recsys.attribution.policy import Policy
+    from recsys.evaluation import config as configs
+
+    return Policy() if config is None else configs.read(config).attribution
+
+
+def _now(text: str | None) -> datetime:
+    from recsys.errors import UsageError
+
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageError("not an instant", where="--now", found=text, expected="one such as 2026-02-05T10:00:00Z")
+    return moment.astimezone(UTC)
+
+
+def _print(found: Diagnosis, form: options.Format) -> None:
+    from recsys.evaluation.render import diagnosis_text, json
+
+    sys.stdout.write(json.render(found) if form is options.Format.JSON else diagnosis_text.render(found))
