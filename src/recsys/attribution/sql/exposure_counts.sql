@@ -5,8 +5,8 @@
 WITH joined AS (
     SELECT
         request_id,
-        bool_or(event_type = 'click') AS has_click,
-        bool_or(event_type = 'conversion') AS has_conversion
+        max(CASE WHEN event_type = 'click' THEN 1 ELSE 0 END) AS has_click,
+        max(CASE WHEN event_type = 'conversion' THEN 1 ELSE 0 END) AS has_conversion
     FROM joined_requests
     GROUP BY request_id
 )
@@ -16,8 +16,8 @@ SELECT
     e.slice_1, e.slice_2, e.slice_3, e.slice_4, e.slice_5, e.slice_6, e.slice_7, e.slice_8,
     count(*) AS n,
     count(j.request_id) AS joined,
-    count(*) FILTER (WHERE j.has_click) AS joined_click,
-    count(*) FILTER (WHERE j.has_conversion) AS joined_conversion,
+    count(*) FILTER (WHERE j.has_click = 1) AS joined_click,
+    count(*) FILTER (WHERE j.has_conversion = 1) AS joined_conversion,
     sum(e.n_items) AS impressions,
     count(*) FILTER (WHERE e.ambiguous) AS ambiguous,
     count(*) FILTER (WHERE e.n_items = 0) AS empty,
@@ -32,4 +32,5 @@ SELECT
 FROM exposures AS e
 LEFT JOIN joined AS j ON e.request_id = j.request_id
 GROUP BY
-    day, e.slice_1, e.slice_2, e.slice_3, e.slice_4, e.slice_5, e.slice_6, e.slice_7, e.slice_8
+    (e.ts_us + 86400000000) // 86400000000 - 1,
+    e.slice_1, e.slice_2, e.slice_3, e.slice_4, e.slice_5, e.slice_6, e.slice_7, e.slice_8

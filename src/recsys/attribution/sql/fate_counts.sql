@@ -9,4 +9,6 @@ SELECT
     fate,
     count(*) AS n
 FROM outcome_fates
-GROUP BY day, event_type, slice_1, slice_2, slice_3, slice_4, slice_5, slice_6, slice_7, slice_8, fate
+GROUP BY
+    (ts_us + 86400000000) // 86400000000 - 1,
+    event_type, slice_1, slice_2, slice_3, slice_4, slice_5, slice_6, slice_7, slice_8, fate

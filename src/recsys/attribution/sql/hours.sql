@@ -3,7 +3,9 @@
 -- 1970-01-01T00:00+14:00 is an instant of 1969: a day is added before // cuts, which is towards zero, and taken off.
 -- outcomes: those that count in the match rate (no duplicates); matched: those that found their exposure.
 WITH shown AS (
-    SELECT (ts_us + 86400000000) // 3600000000 - 24 AS hour, count(*) AS exposures FROM exposures GROUP BY hour
+    SELECT (ts_us + 86400000000) // 3600000000 - 24 AS hour, count(*) AS exposures
+    FROM exposures
+    GROUP BY (ts_us + 86400000000) // 3600000000 - 24
 ),
 
 done AS (
@@ -12,7 +14,7 @@ done AS (
         count(*) FILTER (WHERE fate <> 'duplicate') AS outcomes,
         count(*) FILTER (WHERE fate NOT IN ('duplicate', 'orphan', 'ambiguous')) AS matched
     FROM outcome_fates
-    GROUP BY hour
+    GROUP BY (ts_us + 86400000000) // 3600000000 - 24
 )
 
 SELECT

@@ -6,7 +6,8 @@ WITH copies AS (
     SELECT
         e.*,
         row_number() OVER (
-            PARTITION BY e.request_id, e.shown, e.odd_pairs
+            -- No identifier holds a control character, and not every engine divides rows by lists
+            PARTITION BY e.request_id, array_to_string(e.shown, chr(31)), e.odd_pairs
             ORDER BY
                 e.ts_us, e.user_id,
                 e.slice_1 NULLS FIRST, e.slice_2 NULLS FIRST, e.slice_3 NULLS FIRST, e.slice_4 NULLS FIRST,

@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import files, join, metrics, run, schema, validate
+from recsys.evaluation.cli import compact, doctor, files, join, metrics, run, schema, sql, validate
 
 app = typer.Typer(add_completion=True, no_args_is_help=True, rich_markup_mode="markdown")
 app.command("validate")(validate.validate)
 app.command("convert")(files.convert)
 app.command("hash")(files.hash_ids)
 app.command("join")(join.join)
+app.command("doctor")(doctor.doctor)
+app.command("compact")(compact.compact)
 app.command("run")(run.run)
+app.command("sql")(sql.sql)
 app.command("schema")(schema.schema)
 app.command("metrics")(metrics.metrics)
 
