@@ -1,0 +1,136 @@
+"""Outcomes without any exposure: none at all, none of a tenant or surface, none for a while; and exposures that nobody
+ever answers.
+
+A stretch of time, a tenant or a surface counts where it has ``least_outcomes`` outcomes that are orphans, and not one
+exposure: of a log in which exposures come at their usual rate such a hole has no other reason than that they were not
+written, or not given. The hole in time is of whole buckets (1/240 of the log's time or less), so that a quiet night has
+no outcomes either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from types import MappingProxyType
+
+from recsys.attribution.doctor.breakdown import instant, tellable
+from recsys.attribution.doctor.case import Case, text
+from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Shift, Symptom
+
+_FIX = (
+    "Log what is shown: EXPOSURE_LOG_ENABLED=true and EXPOSURE_LOG_PATH on every instance that serves it, and give "
+    "the command all files of these days (folders and globs are read whole)."
+)
+
+
+def _look(case: Case, limits: Limits) -> list[Symptom]:
+    shown, done = case.quality.exposures.distinct, case.quality.fates
+    valid = done.rows - done.invalid
+    if not shown:
+        return [_nothing_shown(case, valid)] if valid else []
+    if not valid:
+        return [_nothing_done(case)] if shown >= limits["least_exposures"] and not done.rows else []
+    least = limits["least_outcomes"]
+    return [*_unseen_values(case, least), *_holes(case, least)]
+
+
+def _nothing_shown(case: Case, valid: int) -> Symptom:
+    first, last = case.one("SELECT min(ts_us), max(ts_us) FROM staged_outcomes")
+    return Symptom(
+        severity="serious",
+        cause="There are only outcomes, and no exposure: clicks on lists that nobody logged belong to nothing.",
+        fix=_FIX,
+        log="outcomes",
+        n=valid,
+        of=valid,
+        subject="no exposures",
+        rows=Rows(query="SELECT row_number AS row FROM staged_outcomes"),
+        first_us=first,
+        last_us=last,
+    )
+
+
+def _nothing_done(case: Case) -> Symptom:
+    shown = case.quality.exposures
+    return Symptom(
+        severity="serious",
+        cause="There are only exposures, and no outcome: nobody clicked, or they were not written, or not given.",
+        fix="Post outcomes to /v1/outcomes, set OUTCOME_LOG_PATH, and give --outcomes the files of the same days.",
+        log="exposures",
+        n=shown.distinct,
+        of=shown.distinct,
+        subject="no outcomes",
+        rows=Rows(query="SELECT request_id AS row FROM exposures"),
+    )
+
+
+def _unseen_values(case: Case, least: float) -> Iterator[Symptom]:
+    """Values of a key that stand in outcomes of no list, and in no exposure."""
+    fates = case.table("fate_buckets")
+    for key, column in case.slices:
+        rows = case.rows(
+            f"SELECT f.{column}, sum(f.n) FROM {fates} AS f WHERE f.fate = 'orphan' AND f.{column} IS NOT NULL "
+            f"AND NOT EXISTS (SELECT 1 FROM exposures AS e WHERE e.{column} = f.{column}) "
+            f"GROUP BY f.{column} HAVING sum(f.n) >= {least:g} ORDER BY f.{column}"
+        )
+        if not rows or not case.one(f"SELECT count({column}) FROM exposures")[0]:
+            continue  # of a key that no exposure has, no value is missing
+        for value, n in rows:
+            condition = f"fate = 'orphan' AND {column} = {text(value)}"
+            yield _missing(case, condition, int(n), f"{key}={tellable(value)}", f"{key}={tellable(value)}")
+
+
+def _holes(case: Case, least: float) -> Iterator[Symptom]:
+    """Stretches of time with orphans in each bucket that has outcomes, and without an exposure."""
+    fates, shown = case.table("fate_buckets"), case.table("exposure_buckets")
+    rows = case.rows(
+        f"WITH done AS (SELECT bucket_us, sum(n) AS n, sum(n) FILTER (WHERE fate = 'orphan') AS orphans FROM {fates} "
+        "WHERE fate <> 'duplicate' GROUP BY bucket_us), "
+        f"lists AS (SELECT bucket_us, sum(n) AS n FROM {shown} GROUP BY bucket_us) "
+        "SELECT coalesce(d.bucket_us, l.bucket_us) AS bucket, coalesce(l.n, 0), coalesce(d.orphans, 0) "
+        "FROM done AS d FULL OUTER JOIN lists AS l ON d.bucket_us = l.bucket_us ORDER BY bucket"
+    )
+    for (empty), group in groupby(rows, key=lambda row: not row[1]):
+        buckets = list(group)
+        n = int(sum(row[2] for row in buckets))
+        if not empty or n < least:
+            continue
+        since, until = buckets[0][0], buckets[-1][0] + case.bucket_us
+        condition = f"fate = 'orphan' AND ts_us >= {since} AND ts_us < {until}"
+        yield _missing(case, condition, n, f"the time from {instant(since)} to {instant(until)}", "a while", since)
+
+
+def _missing(case: Case, condition: str, n: int, what: str, subject: str, onset: int | None = None) -> Symptom:
+    metric, _, _ = case.headline
+    kind = "conversion" if metric == "conversion_rate" else "click"
+    first, last, clicks = case.one(
+        "SELECT min(ts_us), max(ts_us), count(*) FILTER (WHERE event_type = "
+        f"{text(kind)}) FROM outcome_fates WHERE {condition}"
+    )
+    fates = case.quality.fates
+    return Symptom(
+        severity="serious",
+        cause=f"There are outcomes of {what}, and not one exposure: what was shown there was not logged, or not given.",
+        fix=_FIX,
+        log="outcomes",
+        n=n,
+        of=fates.rows - fates.invalid,
+        subject=subject,
+        rows=Rows(query=f"SELECT row_number AS row FROM outcome_fates WHERE {condition}"),
+        first_us=first,
+        last_us=last,
+        onset_us=first if onset is not None else None,
+        shift=Shift(
+            clicks_found=clicks,
+            exposures_found=clicks / case.headline[1] * case.headline[2] if case.headline[1] else 0,
+            note="As if the lists that are missing were answered as often as the others.",
+        ),
+    )
+
+
+ONLY_OUTCOMES = Detector(
+    name="only_outcomes",
+    question="Are there exposures for the outcomes, and outcomes for the exposures?",
+    look=_look,
+    limits=MappingProxyType({"least_outcomes": 20.0, "least_exposures": 100.0}),
+)
