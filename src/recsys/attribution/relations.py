@@ -61,6 +61,47 @@ DOCTOR: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Relations that only the doctor reads, with what each reads; ``doctor`` is the one row of its parameters. ``slice_1``
 and ``slice_2`` are the tenant and the surface there."""
 
+EXPERIMENT_TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "subject_assignments": ("staged_assignments", "exposures"),
+        "assigned_units": ("subject_assignments",),
+        "experiment_units": ("assigned_units", "experiment"),
+        "experiment_exposures": ("exposures", "staged_assignments", "experiment_units", "experiment"),
+        "experiment_lists": ("experiment_units", "experiment_exposures"),
+        "valued_outcomes": ("outcome_fates", "experiment"),
+        "experiment_outcomes": ("valued_outcomes", "experiment_exposures"),
+        "experiment_unit_sums": ("experiment_lists", "experiment_outcomes"),
+    }
+)
+"""Relations of one experiment that others read, in the order in which they are made, with what each reads;
+``experiment`` is the one row of its parameters. ``subject_assignments`` and ``assigned_units`` are of all experiments."""
+
+EXPERIMENT_VIEWS = frozenset(
+    {
+        "subject_assignments", "experiment_lists", "valued_outcomes", "experiment_outcomes", "experiment_unit_sums",
+        "log_lists", "log_outcomes",
+    }
+)  # fmt: skip
+"""Those that are no tables."""
+
+EXPERIMENT_QUERIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "crossed_arms": ("assigned_units",),
+        "experiment_assignments": ("subject_assignments", "exposures", "experiment"),
+        "experiment_moments": ("experiment_unit_sums",),
+        "experiment_names": ("staged_assignments",),
+        "experiment_standings": ("experiment_exposures",),
+        "unjoined_outcomes": ("valued_outcomes",),
+    }
+)
+"""Relations of experiments that nobody else reads, with what each reads."""
+
+WHOLE_LOG: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"log_lists": ("exposures",), "log_outcomes": ("valued_outcomes",)}
+)
+"""What stands in for ``experiment_lists`` and ``experiment_outcomes``, under their names, where the log as a whole is
+looked at, with what each reads."""
+
 
 @cache
 def text(name: str) -> str:

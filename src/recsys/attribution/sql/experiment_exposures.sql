@@ -1,0 +1,45 @@
+-- Grain: one row per distinct exposure that has an assignment row of the experiment, or is one of its units'.
+-- Inputs: exposures, staged_assignments, experiment_units, experiment.
+-- Parameters: the one row of experiment: experiment_id, scope (request: an exposure needs an assignment row of its own;
+-- user: its unit's is enough), tolerance_us (how far the clocks of the logs may differ), as_of_us (NULL: none) and
+-- window_us: an exposure whose window was still open at as_of_us leaves both sides.
+-- standing says whether it counts, or why not, decided in this order: anonymous, other_user (its user is no unit, or
+-- its request was assigned to somebody else), before_assignment, unassigned, ambiguous, too_recent, counts.
+-- Lists that are empty or an error count like any other.
+WITH named AS (
+    SELECT DISTINCT a.request_id, a.user_id
+    FROM staged_assignments AS a
+    INNER JOIN experiment AS x ON a.experiment_id = x.experiment_id
+),
+
+named_requests AS (
+    SELECT DISTINCT request_id FROM named
+),
+
+concerned AS (
+    SELECT
+        e.request_id, e.user_id, e.ts_us, e.n_items, e.error, e.ambiguous,
+        e.anonymous OR e.user_id = e.request_id AS anonymous,
+        u.variant, u.first_ts_us,
+        r.request_id IS NOT NULL AS is_named,
+        n.request_id IS NOT NULL AS is_own
+    FROM exposures AS e
+    LEFT JOIN experiment_units AS u ON e.user_id = u.user_id
+    LEFT JOIN named_requests AS r ON e.request_id = r.request_id
+    LEFT JOIN named AS n ON e.request_id = n.request_id AND e.user_id = n.user_id
+    WHERE u.user_id IS NOT NULL OR r.request_id IS NOT NULL
+)
+
+SELECT
+    c.request_id, c.user_id, c.variant, c.ts_us, c.n_items, c.error,
+    CASE
+        WHEN c.anonymous THEN 'anonymous'
+        WHEN c.variant IS NULL OR (x.scope = 'request' AND c.is_named AND NOT c.is_own) THEN 'other_user'
+        WHEN c.ts_us < c.first_ts_us - x.tolerance_us THEN 'before_assignment'
+        WHEN x.scope = 'request' AND NOT c.is_named THEN 'unassigned'
+        WHEN c.ambiguous THEN 'ambiguous'
+        WHEN c.ts_us + x.window_us > x.as_of_us THEN 'too_recent'
+        ELSE 'counts'
+    END AS standing
+FROM concerned AS c
+CROSS JOIN experiment AS x

@@ -1,0 +1,12 @@
+-- Grain: one row per assignment row, of all experiments.
+-- Inputs: staged_assignments, exposures.  Parameters: none.
+-- anonymous: the user_id is only the request_id, or the exposure of the request says that it knew nobody.
+WITH nameless AS (
+    SELECT DISTINCT request_id FROM exposures WHERE anonymous
+)
+
+SELECT
+    a.experiment_id, a.variant, a.request_id, a.user_id, a.ts_us,
+    a.user_id = a.request_id OR n.request_id IS NOT NULL AS anonymous
+FROM staged_assignments AS a
+LEFT JOIN nameless AS n ON a.request_id = n.request_id

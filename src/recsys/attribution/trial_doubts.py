@@ -1,0 +1,88 @@
+"""Why the figures of an experiment cannot be relied on, and what a reader should know besides, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from recsys.attribution.policy import EVENT_TYPES, Policy
+from recsys.contracts.trial import AssignmentCounts, Independence
+from recsys.statistics.srm import ALPHA, SampleRatio
+from recsys.text import printable
+
+MAX_TWO_ARM_SHARE = 0.01
+"""More units than this share of all in two arms are a reason to hold."""
+
+
+def reasons(assignments: AssignmentCounts, units: int, in_two_arms: int, ratio: SampleRatio) -> list[str]:
+    """Empty where nothing speaks against the figures."""
+    if not units:
+        return [
+            f"no assignment names a subject: all {assignments.anonymous:,} that differ are of anonymous requests"
+        ]  # fmt: skip
+    found = []
+    if in_two_arms > MAX_TWO_ARM_SHARE * units:
+        found.append(
+            f"{in_two_arms:,} of {units:,} units ({in_two_arms / units:.2%}) were assigned to two arms, over the limit "
+            f"of {MAX_TWO_ARM_SHARE:.2%}: they are counted in their first arm, and saw another"
+        )
+    if ratio.absent:
+        found.append(f"no unit is in {_named(ratio.absent)}, which was declared")
+    if ratio.unexpected:
+        found.append(
+            f"{_units(ratio.observed, ratio.unexpected)} in {_named(ratio.unexpected)}, which was not declared"
+        )
+    if not ratio.declared and len(ratio.observed) == 1:
+        found.append(f"all units are in {_named(ratio.observed)}: there is no arm to compare it with")
+    if ratio.p is not None and ratio.p < ALPHA:
+        seen = ", ".join(f"{printable(arm)} {ratio.observed.get(arm, 0):,}" for arm in ratio.expected)
+        wanted = ", ".join(f"{count:,.0f}" for count in ratio.expected.values())
+        found.append(
+            f"the arms do not have the units that they should: {seen} in place of {wanted} (p = {ratio.p:.2g}); what "
+            "keeps units out of an arm may also change what the rest of it does"
+        )
+    return found
+
+
+def _units(observed: Mapping[str, int], arms: Sequence[str]) -> str:
+    count = sum(observed[arm] for arm in arms)
+    return f"{count:,} units are" if count != 1 else "1 unit is"
+
+
+def _named(arms: Sequence[str] | Mapping[str, int]) -> str:
+    return ", ".join(f"arm {printable(arm)}" for arm in arms)
+
+
+def notes(
+    assignments: AssignmentCounts,
+    ratio: SampleRatio,
+    crossed: Sequence[Independence],
+    *,
+    policy: Policy,
+    as_of: datetime | None,
+    lost_lists: int,
+) -> list[str]:
+    """What is no reason to hold."""
+    found = []
+    if not ratio.declared and len(ratio.observed) > 1:
+        found.append("The arms were not declared: those that were seen are taken for all, with equal shares.")
+    if assignments.without_exposure:
+        found.append(
+            f"{assignments.without_exposure:,} of {assignments.requests:,} assigned requests have no exposure."
+        )
+    unlimited = [kind for kind in EVENT_TYPES if policy.windows_s.get(kind) is None]
+    if as_of is not None and unlimited:
+        found.append(
+            f"There is no window for {' and '.join(f'{kind}s' for kind in unlimited)}: lists that were shown shortly "
+            "before the end had less time to be answered."
+        )
+    if lost_lists:
+        found.append(
+            f"{lost_lists:,} lists that were shown are in no log, and in no denominator here or in the bounds."
+        )
+    found += [
+        f"Its arms depend on those of {printable(pair.other)} (p = {pair.p:.2g}): what is seen here may be its effect."
+        for pair in crossed
+        if pair.p is not None and pair.p < ALPHA
+    ]
+    return found
