@@ -56,12 +56,13 @@ def render(quality: DataQuality) -> str:
 
 def gaps(quality: DataQuality) -> list[str]:
     """Each gap in a line; long lists are cut, and say so."""
-    told = [_gap(gap) for gap in quality.gaps[:MAX_GAPS]]
+    told = [gap_line(gap) for gap in quality.gaps[:MAX_GAPS]]
     more = len(quality.gaps) - MAX_GAPS
     return [*told, f"… {more:,} more gaps are in the JSON"] if more > 0 else told
 
 
-def _gap(gap: KnownGap) -> str:
+def gap_line(gap: KnownGap) -> str:
+    """A gap: how much of which log, when, why, and where that is written."""
     counts = ((gap.lost, "lost"), (gap.refused, "refused"))
     told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
     when = f"{gap.first:%Y-%m-%d %H:%M:%S} to {gap.last:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,139 @@
+"""The fates of a few rows, by the relations that give all rows theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, field
+from msgspec.structs import replace
+
+from recsys.attribution.engine.choice import EngineChoice, opened
+from recsys.attribution.join import join
+from recsys.attribution.policy import Policy
+from recsys.attribution.sources import DEFAULT_SLICE_KEYS, Accepted, AcceptedDataset
+from recsys.attribution.trace.rows import Role, Row
+from recsys.contracts.events import Outcome
+
+_ROW = "recsys.trace.row"
+"""The context key that carries a row's number through the relations, as one more slicing key."""
+_NUMBER = f"slice_{len(DEFAULT_SLICE_KEYS) + 1}"
+
+_FATES = f"""
+SELECT s.{_NUMBER}, f.fate, f.shown_rank, f.exposure_ts_us, f.user_mismatch, f.anonymous, f.conflicting
+FROM outcome_fates AS f
+INNER JOIN staged_outcomes AS s ON f.row_number = s.row_number
+"""
+_INFERRED = f"""
+SELECT s.{_NUMBER}, i.exposure_request_id, i.exposure_ts_us, i.shown_rank, i.n_exposures
+FROM inferred_credits AS i
+INNER JOIN staged_outcomes AS s ON i.row_number = s.row_number
+ORDER BY i.row_number, i.place
+"""
+_LISTS = """
+SELECT request_id, user_id, ts_us, shown, ambiguous, anonymous, repeated_rank, repeated_item, rank_gap, zero_propensity
+FROM exposures
+ORDER BY ts_us, user_id
+"""
+
+
+class Credit(Struct, frozen=True):
+    """A list that an orphan is credited to, by a fallback; ``shared``: among how many lists."""
+
+    request_id: str
+    ts_us: int
+    rank: int
+    shared: int
+
+
+class Fate(Struct, frozen=True, kw_only=True):
+    """What the join says of one outcome. ``exposure_ts_us`` is that of its list, where it has one."""
+
+    fate: str
+    shown_rank: int | None
+    exposure_ts_us: int | None
+    user_mismatch: bool
+    anonymous: bool
+    conflicting: bool
+    credits: tuple[Credit, ...] = ()
+
+
+class StandingList(Struct, frozen=True, kw_only=True):
+    """A list that is left when redeliveries are put together, with what is unusual in it."""
+
+    user_id: str
+    ts_us: int
+    shown: tuple[str, ...]
+    ambiguous: bool
+    anonymous: bool
+    odd: tuple[str, ...]
+
+
+class Judged(Struct, frozen=True):
+    """``fates``: of each outcome, in the order of the rows. ``lists``: by request."""
+
+    fates: list[Fate]
+    lists: dict[str, list[StandingList]] = field(default_factory=dict)
+
+
+def judge(
+    rows: Mapping[Role, Sequence[Row]], aliases: dict[str, str], policy: Policy, scratch: Path, engine: EngineChoice
+) -> Judged:
+    """Join the rows, which are valid, as a log of their own."""
+    outcomes = rows["outcomes"]
+    paths = {role: scratch / f"{role}.jsonl" for role in rows}
+    for role, of_role in rows.items():
+        _write(paths[role], of_role)
+    logs = {role: Accepted(kind="jsonl", paths=[paths[role]], rows=len(rows[role]), invalid=0) for role in rows}
+    dataset = AcceptedDataset(
+        exposures=logs["exposures"],
+        outcomes=logs["outcomes"],
+        assignments=logs["assignments"],
+        items=None,
+        inputs=[],
+        faults=[],
+        aliases=aliases,
+    )
+    with opened(engine, scratch) as running:
+        joined = join(running, dataset, policy, scratch=scratch, slice_keys=[*DEFAULT_SLICE_KEYS, _ROW])
+        fates = _fates(joined.engine.rows(_FATES), joined.engine.rows(_INFERRED))
+        lists = _lists(joined.engine.rows(_LISTS))
+    return Judged([fates[place] for place in range(len(outcomes))], lists)
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    encode = msgspec.json.Encoder().encode
+    with path.open("wb") as out:
+        for place, row in enumerate(rows):
+            record: Any = row.record
+            if isinstance(record, Outcome):
+                context = {} if record.context is UNSET else record.context
+                record = replace(record, context={**context, _ROW: str(place)})
+            out.write(encode(record) + b"\n")
+
+
+def _fates(found: Sequence[tuple[Any, ...]], inferred: Sequence[tuple[Any, ...]]) -> dict[int, Fate]:
+    credited: dict[int, list[Credit]] = {}
+    for place, request_id, ts_us, rank, shared in inferred:
+        credited.setdefault(int(place), []).append(Credit(request_id, ts_us, rank, shared))
+    return {
+        int(place): Fate(
+            fate=fate, shown_rank=rank, exposure_ts_us=ts_us, user_mismatch=mismatch, anonymous=anonymous,
+            conflicting=conflicting, credits=tuple(credited.get(int(place), ())),
+        )
+        for place, fate, rank, ts_us, mismatch, anonymous, conflicting in found
+    }  # fmt: skip
+
+
+def _lists(found: Sequence[tuple[Any, ...]]) -> dict[str, list[StandingList]]:
+    lists: dict[str, list[StandingList]] = {}
+    for request_id, user_id, ts_us, shown, ambiguous, anonymous, *flags in found:
+        odd = ("repeated_rank", "repeated_item", "rank_gap", "zero_propensity")
+        standing = StandingList(
+            user_id=user_id, ts_us=ts_us, shown=tuple(shown), ambiguous=ambiguous, anonymous=anonymous,
+            odd=tuple(name for name, is_so in zip(odd, flags, strict=True) if is_so),
+        )  # fmt: skip
+        lists.setdefault(request_id, []).append(standing)
+    return lists
