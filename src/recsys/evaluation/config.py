@@ -58,6 +58,12 @@ def read(path: str) -> EvaluationConfig:
     return config
 
 
+def attribution_section(path: str) -> tuple[dict[str, Any], list[str]]:
+    """What a YAML that ``read`` accepts says of the attribution, in its own words, and its slice keys."""
+    keys = read(path).slice_keys
+    return documents.section(documents.read(path), "attribution", path), keys
+
+
 def mode(value: object, where: str) -> str:
     """``value`` as a mode that this version has; ConfigError else."""
     if value in LATER_MODES:

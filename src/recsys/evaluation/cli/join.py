@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import options
+from recsys.evaluation.cli import options, policy_options
 
 if TYPE_CHECKING:
+    from recsys.attribution.policy import Policy
+    from recsys.attribution.sources import Dataset
     from recsys.contracts.report import DataQuality
 
 
@@ -21,17 +23,23 @@ def join(
     assignments: options.Assignments = None,
     dataset: options.DatasetFile = None,
     slice_key: options.SliceKeys = None,
-    tolerance: Annotated[str, typer.Option(help="How much earlier than its exposure an outcome may be.")] = "5s",
-    click_window: Annotated[str | None, typer.Option(help="How late a click may be, such as 1h [no limit].")] = None,
-    conversion_window: Annotated[str | None, typer.Option(help="The same for conversions, such as 7d.")] = None,
-    min_match_rate: Annotated[float, typer.Option(min=0, max=1, help="Under it the exit status is 2.")] = 0.95,
-    max_lost_rate: Annotated[
-        float, typer.Option(min=0, max=1, help="The share of records known to be lost beyond which it is 2 too.")
-    ] = 0.01,
+    config: policy_options.Config = None,
+    policy: policy_options.Preset = None,
+    tolerance: policy_options.Tolerance = None,
+    click_window: policy_options.ClickWindow = None,
+    conversion_window: policy_options.ConversionWindow = None,
+    not_in_list: policy_options.NotInList = None,
+    user_mismatch: policy_options.UserMismatch = None,
+    touch: policy_options.Touch = None,
+    fallback: policy_options.Fallback = None,
+    credit: policy_options.Credit = None,
+    fallback_window: policy_options.FallbackWindow = None,
+    min_match_rate: policy_options.MinMatchRate = None,
+    max_lost_rate: policy_options.MaxLostRate = None,
     output: Annotated[Path | None, typer.Option(help="Write each outcome with its fate to this Parquet file.")] = None,
     format: options.OutputFormat = options.Format.TEXT,
 ) -> int:
-    """Join outcomes to exposures by request_id: eight fates, and the valid, match, attribution and join rates.
+    """Join outcomes to exposures by request_id: one fate for each, and the valid, match, attribution and join rates.
 
     Exits 2 when there is nothing to join, the match rate is under its minimum, or too much is known to be lost.
 
@@ -40,26 +48,23 @@ def join(
         recsys-eval join --exposures exposures.jsonl --outcomes outcomes.jsonl
         recsys-eval join --dataset logs.yaml --click-window 1h --output joined.parquet
     """
+    from recsys.attribution import sources
+
+    given = {key: value for key, value in locals().items() if key in policy_options.NAMES}
+    if output is not None:
+        _check_parquet(output)
+    chosen, keys = policy_options.chosen(config, given)
+    named = sources.from_options(exposures, outcomes, assignments, dataset)
+    return _join(named, chosen, slice_key or keys, output, format)
+
+
+def _join(named: Dataset, policy: Policy, keys: list[str], output: Path | None, form: options.Format) -> int:
     from recsys.attribution import join as joining
-    from recsys.attribution import quality, sources
+    from recsys.attribution import quality
     from recsys.attribution.opening import joined_logs
-    from recsys.attribution.policy import Policy, duration
     from recsys.evaluation import integrity, quality_text
     from recsys.eventlog.whole import check_output
 
-    if output is not None:
-        _check_parquet(output)
-    windows = {"click": click_window, "conversion": conversion_window}
-    policy = Policy(
-        tolerance_s=duration(tolerance, where="--tolerance"),
-        windows_s={
-            kind: None if text is None else duration(text, where=f"--{kind}-window") for kind, text in windows.items()
-        },
-        min_match_rate=min_match_rate,
-        max_lost_rate=max_lost_rate,
-    )
-    named = sources.from_options(exposures, outcomes, assignments, dataset)
-    keys = slice_key or sources.DEFAULT_SLICE_KEYS
     with (
         console.progress("checking") as on_progress,
         joined_logs(named, policy, slice_keys=keys, on_progress=on_progress) as joined,
@@ -68,7 +73,7 @@ def join(
         if output is not None:
             check_output(output, [part.path for part in accepted.inputs])
             joining.write_parquet(joined, output)
-    _print(found, format, quality_text.render)
+    _print(found, form, quality_text.render)
     options.tell_faults(accepted.faults, sum(part.invalid for part in accepted.inputs))
     reasons = integrity.reasons_to_hold(found, policy)
     for reason in reasons:
