@@ -54,7 +54,7 @@ def test_the_path_of_a_part():
     """Keys are folders; the part is told from a file of somebody else by its name, and tells its day."""
     path = part_path("exposures", ("demo", None), "2026-02-05", "0123456789abcdef")
     folder = "exposures/tenant_id=demo/surface=__unknown__/day=2026-02-05/"
-    assert re.fullmatch(re.escape(folder) + r"part-0123456789abcdef-[0-9a-f]{8}\.parquet", path)
+    assert re.fullmatch(re.escape(folder) + r"part-0123456789abcdef-[0-9a-f]{16}\.parquet", path)
     assert is_part(Path(path))
     assert not is_part(Path(folder) / "mine.parquet")
     assert (day_of(path), day_of("elsewhere.parquet")) == ("2026-02-05", "")

@@ -19,7 +19,7 @@ from recsys.attribution.compact.layout import MANIFEST, is_part
 from recsys.attribution.compact.manifest import Manifest, with_losses
 from recsys.attribution.compact.plan import BATCH_BYTES, Plan
 from recsys.attribution.compact.publish import Folder
-from recsys.attribution.compact.rows import Rows
+from recsys.attribution.compact.rows import Rows, check_memory_limit
 from recsys.errors import InputError, StorageError, UsageError
 from recsys.eventlog.faults import Fault
 from recsys.eventlog.reader import LogFile, expand_all
@@ -62,6 +62,7 @@ def compact(
     before stay, and the next run goes on from them.
     """
     settings = settings or Settings()
+    check_memory_limit(settings.memory_limit)
     named: dict[Role, list[LogFile]] = {role: _expanded(logs[role], output) for role in ROLES if logs.get(role)}
     with _alone(output, settings.files), tempfile.TemporaryDirectory(prefix="recsys-") as name:
         folder = Folder(output, settings.files)

@@ -27,7 +27,7 @@ DEPTH = len(KEYS) + 3
 MAX_NAME = 100
 _HEAD = 60
 _KEPT = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
-_PART = re.compile(r"part-[0-9a-f]{16}-[0-9a-f]{8}\.parquet")
+_PART = re.compile(r"part-[0-9a-f]{16}-[0-9a-f]{16}\.parquet")
 _DAY = re.compile(r"day=(\d{4}-\d{2}-\d{2})")
 
 
@@ -59,7 +59,7 @@ def part_path(role: str, values: tuple[str | None, ...], day: str, batch: str) -
     The name differs by place too: where a file system takes ``Demo`` and ``demo`` for one folder, both parts stay.
     """
     folders = [f"{key}={escaped(value)}" for key, value in zip(KEYS, values, strict=True)] + [f"day={day}"]
-    place = sha256(msgspec.json.encode([*values, day])).hexdigest()[:8]
+    place = sha256(msgspec.json.encode([*values, day])).hexdigest()[:16]
     return "/".join([role, *folders, f"part-{batch}-{place}.parquet"])
 
 

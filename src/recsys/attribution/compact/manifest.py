@@ -55,6 +55,10 @@ class Batch(_Entry, frozen=True, kw_only=True):
     parts: list[Part]
     invalid: str | None = None
 
+    def files(self) -> list[str]:
+        """All files that the batch gave, relative to the folder."""
+        return [part.path for part in self.parts] + ([] if self.invalid is None else [self.invalid])
+
 
 class WriterGap(_Entry, frozen=True, kw_only=True):
     """A gap that an index told of, and the writer whose it is."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from recsys.attribution.compact import manifest as manifests
 from recsys.attribution.compact.layout import MANIFEST, WORK
-from recsys.attribution.compact.manifest import Batch, Manifest, Part
+from recsys.attribution.compact.manifest import Manifest, Part
 from recsys.attribution.compact.survey import pieces
 from recsys.eventlog.writing import places
 
@@ -55,14 +55,12 @@ class Folder:
             raise
 
     def room_for(self, path: str) -> Path:
-        """Where to make what shall stand at ``path`` below the folder."""
-        made = self.work / path
-        made.parent.mkdir(parents=True, exist_ok=True)
-        return made
+        """Where to make what shall stand at ``path`` below the folder: names of files are all different."""
+        return self.work / Path(path).name
 
     def part(self, path: str, rows: int) -> Part:
         """A file that was made for ``path``, on the disk now."""
-        made = self.work / path
+        made = self.room_for(path)
         fd = self._files.open(made, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._files.fsync(fd)
@@ -79,8 +77,6 @@ class Folder:
 
     def commit(self, manifest: Manifest) -> None:
         """All that was made counts, and goes into place with the manifest that knows it."""
-        for folder in sorted({path.parent for path in self.work.rglob("*")} | {self.work}):
-            places.sync_folder(self._files, folder)
         made = self.work / f"{MANIFEST}{NEW}"
         self._write(made, [manifests.encoded(manifest)])
         self._files.rename(made, self.work / MANIFEST)
@@ -101,40 +97,33 @@ class Folder:
             self._files.close(fd)
 
     def _move(self, manifest: Manifest) -> None:
-        """Give what is in the work folder its place, the manifest last."""
-        there = sorted(path for path in self.work.rglob("*") if path.is_file())
-        moved = [path for path in there if path.parent != self.work]
-        targets = [self.path / path.relative_to(self.work) for path in moved]
-        for folder in sorted({folder for target in targets for folder in self._between(target)}):
-            self._make(folder)
-        for path, target in zip(moved, targets, strict=True):
-            self._files.rename(path, target)
-        for folder in _folders(self.path, manifest.batches[-1:]):
+        """Give what the last batch has in the work folder its place, the manifest last."""
+        paths = [path for batch in manifest.batches[-1:] for path in batch.files()]
+        for path in paths:
+            made, target = self.room_for(path), self.path / path
+            if made.exists():
+                for folder in reversed(self._between(target)):
+                    self._make(folder)
+                self._files.rename(made, target)
+        for folder in sorted({folder for path in paths for folder in self._between(self.path / path)} | {self.path}):
             if folder.is_dir():  # an old day may have been removed since
                 places.sync_folder(self._files, folder)
         self._files.rename(self.work / MANIFEST, self.path / MANIFEST)
         places.sync_folder(self._files, self.path)
 
     def _between(self, path: Path) -> list[Path]:
+        """The folders that a file is in, below the whole one."""
         return [folder for folder in path.parents if self.path in folder.parents]
 
     def _make(self, folder: Path) -> None:
         if not folder.is_dir():
             self._files.mkdir(folder)
-            places.sync_folder(self._files, folder.parent)
 
     def _clear(self) -> None:
         """Remove the work folder, the manifest first: without it nothing there counts."""
         if not self.work.exists():
             return
-        for path in sorted(self.work.rglob("*"), key=lambda path: (path.is_dir(), -len(path.parts), path)):
-            (self._files.rmdir if path.is_dir() else self._files.unlink)(path)
+        for path in sorted(self.work.iterdir(), key=lambda path: (path.name != MANIFEST, path.name)):
+            self._files.unlink(path)
         self._files.rmdir(self.work)
         places.sync_folder(self._files, self.path)
-
-
-def _folders(base: Path, batches: Sequence[Batch]) -> list[Path]:
-    """The folders that hold the files of these batches, and those above them up to the whole one."""
-    paths = [base / part.path for batch in batches for part in batch.parts]
-    paths += [base / batch.invalid for batch in batches if batch.invalid is not None]
-    return sorted({folder for path in paths for folder in path.parents if base in (folder, *folder.parents)})

@@ -7,6 +7,7 @@ and in what portions they were read makes no difference to a file.
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -18,7 +19,7 @@ from msgspec import Struct
 from recsys.attribution.columns import Role
 from recsys.attribution.compact.layout import KEYS
 from recsys.contracts.types import FIRST_YEAR, LAST_YEAR, MAX_LINE_BYTES
-from recsys.errors import InputError, StorageError
+from recsys.errors import InputError, StorageError, UsageError
 
 ITEM = "STRUCT(item_id VARCHAR, rank INTEGER, propensity DOUBLE, logging_propensity DOUBLE, target_propensity DOUBLE)[]"
 CONTEXT = "MAP(VARCHAR, VARCHAR)"
@@ -42,6 +43,7 @@ ROW_GROUP_ROWS = 20_480
 ROW_GROUP_JSON_BYTES = 32 << 20
 LEAST_ROW_GROUP_ROWS = 2_048
 MAX_PLACES = 50_000
+_SIZE = re.compile(r"[0-9]+(\.[0-9]+)? ?[KMGT]i?B", re.IGNORECASE)
 
 _PLACES = f"""
 CREATE TABLE places AS
@@ -131,6 +133,13 @@ class Rows:
     def close(self) -> None:
         """Let go of all rows."""
         self._connection.close()
+
+
+def check_memory_limit(limit: str) -> None:
+    """UsageError for a text that is no size in the engine's words."""
+    if not _SIZE.fullmatch(limit.strip()):
+        expected = "a size such as 500MB or 2GB"
+        raise UsageError("not a size", where="--memory-limit", found=limit[:40], expected=expected)
 
 
 def row_group_rows(json_bytes: int, rows: int) -> int:

@@ -45,7 +45,14 @@ def told(names: Sequence[str], role: Role, scratch: Path, *, max_faults: int = S
     touch the days of those that are, and no invalid lines, whose place nobody knows. InputError where a part is there
     that the manifest does not know: a run is just ending, or was cut off.
     """
-    found = Told()
+    found, files = known(names, role)
+    _add_invalid(found, files, role, scratch, max_faults)
+    return found
+
+
+def known(names: Sequence[str], role: Role) -> tuple[Told, list[LogFile]]:
+    """The same without a look at the lines that are not valid, and the files that hold those."""
+    found, files = Told(), list[LogFile]()
     folders: dict[str, list[str]] = {}
     for name in names:
         folder, path = _split(name)
@@ -54,8 +61,8 @@ def told(names: Sequence[str], role: Role, scratch: Path, *, max_faults: int = S
         if (manifest := _manifest(folder)) is not None:
             _add(found, folder, manifest, paths, role)
             if manifest.parts(role).keys() <= set(paths):
-                _add_invalid(found, folder, manifest, role, scratch, max_faults)
-    return found
+                files += _set_aside(folder, manifest, role)
+    return found, files
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -95,10 +102,13 @@ def _day(instant: datetime) -> str:
     return instant.astimezone(UTC).date().isoformat()
 
 
-def _add_invalid(found: Told, folder: str, manifest: Manifest, role: Role, scratch: Path, max_faults: int) -> None:
-    """Check the lines that were set aside once more: their faults are told again, and they are counted."""
+def _set_aside(folder: str, manifest: Manifest, role: Role) -> list[LogFile]:
     paths = [batch.invalid for batch in manifest.of(role) if batch.invalid is not None]
-    files: list[LogFile] = [Remote(Store(folder), path) if is_url(folder) else Path(folder) / path for path in paths]
+    return [Remote(Store(folder), path) if is_url(folder) else Path(folder) / path for path in paths]
+
+
+def _add_invalid(found: Told, files: Sequence[LogFile], role: Role, scratch: Path, max_faults: int) -> None:
+    """Check the lines that were set aside once more: their faults are told again, and they are counted."""
     for file in validate(files, SCHEMAS[role], scratch=scratch, hashes=True, max_faults=max_faults):
         found.refused.append(RefusedLines(file.name, file.plain, file.bad))
         found.faults += file.faults
