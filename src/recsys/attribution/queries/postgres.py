@@ -6,7 +6,7 @@ The server makes the JSON, so that a number keeps its digits and an instant its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 CONNECT_SECONDS = 10
+CANCEL_SECONDS = 2
 WRITTEN_AT_ONCE = 1 << 20
-SETTINGS = ("TimeZone = 'UTC'", "DateStyle = 'ISO'", "extra_float_digits = 3")
-"""What the JSON of a row depends on."""
+SETTINGS = ("TimeZone = 'UTC'", "DateStyle = 'ISO'", "extra_float_digits = 3", "standard_conforming_strings = on")
+"""What the JSON of a row depends on, and how a text in a query is read."""
 
 
 def write_rows(dsn: str, query: str, role: str, target: Path, name: str) -> None:
@@ -39,6 +40,14 @@ def write_rows(dsn: str, query: str, role: str, target: Path, name: str) -> None
         with _asking(name), connection.cursor() as cursor, cursor.copy(rows.encode()) as lines:
             for batch in _batches(bytes(line) for line in lines):
                 write(batch.replace(b"\\\\", b"\\"))  # of a line of JSON the format doubles backslashes, no more
+
+
+def columns(dsn: str, query: str, role: str, name: str) -> list[Column]:
+    """The columns of ``query``, which are checked; no row is asked for. The same errors as ``write_rows``."""
+    with _connected(dsn, name) as connection:
+        found = _columns(connection, query, name)
+        check(found, role, name)
+        return found
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -77,6 +86,12 @@ def _connected(dsn: str, name: str) -> Iterator[Connection]:
             for setting in SETTINGS:
                 connection.execute(f"SET LOCAL {setting}".encode())
         yield connection
+    except Exception:
+        raise
+    except BaseException:  # the program is to end: the server would go on with the query until it has a row to send
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=CANCEL_SECONDS)
+        raise
     finally:
         connection.close()
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ABOUT_THE_QUERY = ("0A", "25", "42", "53", "54", "55", "57")
 """Classes of errors whose messages hold words of the query and names of the database, and no values."""
+ENDED = ("08", "57P")
 _CONNECTING = (
     ("password authentication failed|no password supplied", "the user or the password is not accepted"),
     ("Connection refused", "nothing listens there"),
@@ -44,7 +45,7 @@ def unreachable(error: Error, where: str) -> StorageError:
 
 def refusal(error: Error, where: str, query: str, before: int) -> InputError | StorageError:
     """Why a query gives no rows, and where in it, as far as the server says so."""
-    if not error.sqlstate:
+    if not error.sqlstate or error.sqlstate.startswith(ENDED):
         hint = "The server, or a proxy before it, has ended it: look at its log."
         return StorageError("the connection to PostgreSQL was lost", where=where, hint=hint)
     if not error.sqlstate.startswith(ABOUT_THE_QUERY):
