@@ -7,6 +7,7 @@ the rows of the relation of its name, in any order, with the columns in the orde
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import join_oracle
 from join_oracle import micros
@@ -34,17 +35,21 @@ class Logs:
     outcomes: list
     assignments: list
 
+    @cached_property
     def distinct(self):
         """Exposures without redeliveries, each with whether it is ambiguous."""
         by_request = join_oracle.distinct_exposures(self.exposures)
         return [(row, len(rows) > 1) for rows in by_request.values() for row in rows]
 
+    @cached_property
+    def nameless(self):
+        """Requests of which an exposure knew nobody."""
+        return {row["request_id"] for row, _ in self.distinct if join_oracle.anonymous(row)}
+
 
 def is_nobody(logs, assignment):
     """Whether an assignment row names nobody."""
-    return assignment["user_id"] == assignment["request_id"] or any(
-        join_oracle.anonymous(row) for row, _ in logs.distinct() if row["request_id"] == assignment["request_id"]
-    )
+    return assignment["user_id"] == assignment["request_id"] or assignment["request_id"] in logs.nameless
 
 
 def subject_assignments(logs, asked):
@@ -77,7 +82,7 @@ def experiment_exposures(logs, asked):
         if row["experiment_id"] == asked.experiment_id:
             named[row["request_id"]].add(row["user_id"])
     found = []
-    for row, ambiguous in logs.distinct():
+    for row, ambiguous in logs.distinct:
         request, user, ts = row["request_id"], row["user_id"], micros(row["ts"])
         if user not in units and request not in named:
             continue
@@ -146,7 +151,7 @@ def experiment_outcomes(logs, asked):
 
 
 def log_lists(logs, asked):
-    counts = Counter(row["user_id"] for row, _ in logs.distinct())
+    counts = Counter(row["user_id"] for row, _ in logs.distinct)
     return [(user, "", False, n) for user, n in counts.items()]
 
 
