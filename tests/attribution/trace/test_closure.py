@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 import join_oracle as oracle
 import strategies
 from recsys.attribution import sources
-from recsys.attribution.engine.choice import EngineChoice
 from recsys.attribution.opening import joined_logs
 from recsys.attribution.policies import CHOICES, CREDITS
 from recsys.attribution.policy import Fallback, Policy
@@ -96,7 +95,7 @@ def of_whole_join(named, policy):
 def of_trace(named, request_id, policy, scratch):
     """The same of one request, out of its closure."""
     found = closure.of_request(logs := Logs(named, scratch), request_id, policy)
-    judged = judge(found.rows, logs.aliases, policy, scratch, EngineChoice())
+    judged = judge(found.rows, logs.aliases, policy, scratch)
     fates, credited = Counter(), Counter()
     for row, fate in zip(found.rows["outcomes"], judged.fates, strict=True):
         assert isinstance(row.record, Outcome)

@@ -13,21 +13,19 @@ from msgspec.structs import replace
 from recsys.attribution.engine.choice import EngineChoice, opened
 from recsys.attribution.join import join
 from recsys.attribution.policy import Policy
-from recsys.attribution.sources import DEFAULT_SLICE_KEYS, Accepted, AcceptedDataset
+from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, Accepted, AcceptedDataset
 from recsys.attribution.trace.rows import Role, Row
 from recsys.contracts.events import Outcome
 
 _ROW = "recsys.trace.row"
 """The context key that carries a row's number through the relations, as one more slicing key."""
-_NUMBER = f"slice_{len(DEFAULT_SLICE_KEYS) + 1}"
-
-_FATES = f"""
-SELECT s.{_NUMBER}, f.fate, f.shown_rank, f.exposure_ts_us, f.user_mismatch, f.anonymous, f.conflicting
+_FATES = """
+SELECT s.{number}, f.fate, f.shown_rank, f.exposure_ts_us, f.user_mismatch, f.anonymous, f.conflicting
 FROM outcome_fates AS f
 INNER JOIN staged_outcomes AS s ON f.row_number = s.row_number
 """
-_INFERRED = f"""
-SELECT s.{_NUMBER}, i.exposure_request_id, i.exposure_ts_us, i.shown_rank, i.n_exposures
+_INFERRED = """
+SELECT s.{number}, i.exposure_request_id, i.exposure_ts_us, i.shown_rank, i.n_exposures
 FROM inferred_credits AS i
 INNER JOIN staged_outcomes AS s ON i.row_number = s.row_number
 ORDER BY i.row_number, i.place
@@ -79,9 +77,14 @@ class Judged(Struct, frozen=True):
 
 
 def judge(
-    rows: Mapping[Role, Sequence[Row]], aliases: dict[str, str], policy: Policy, scratch: Path, engine: EngineChoice
+    rows: Mapping[Role, Sequence[Row]],
+    aliases: dict[str, str],
+    policy: Policy,
+    scratch: Path,
+    slice_keys: Sequence[str] = DEFAULT_SLICE_KEYS,
 ) -> Judged:
-    """Join the rows, which are valid, as a log of their own."""
+    """Join the rows, which are valid, as a log of their own. Slice keys tell which of two copies stands, where all else
+    is alike."""
     outcomes = rows["outcomes"]
     paths = {role: scratch / f"{role}.jsonl" for role in rows}
     for role, of_role in rows.items():
@@ -96,9 +99,13 @@ def judge(
         faults=[],
         aliases=aliases,
     )
-    with opened(engine, scratch) as running:
-        joined = join(running, dataset, policy, scratch=scratch, slice_keys=[*DEFAULT_SLICE_KEYS, _ROW])
-        fates = _fates(joined.engine.rows(_FATES), joined.engine.rows(_INFERRED))
+    keys = [*slice_keys[: MAX_SLICE_KEYS - 1], _ROW]
+    number = f"slice_{len(keys)}"
+    with opened(EngineChoice(), scratch) as running:
+        joined = join(running, dataset, policy, scratch=scratch, slice_keys=keys)
+        fates = _fates(
+            joined.engine.rows(_FATES.format(number=number)), joined.engine.rows(_INFERRED.format(number=number))
+        )
         lists = _lists(joined.engine.rows(_LISTS))
     return Judged([fates[place] for place in range(len(outcomes))], lists)
 

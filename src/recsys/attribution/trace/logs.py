@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -9,9 +10,7 @@ from typing import Protocol
 from recsys.attribution.aliases import resolved
 from recsys.attribution.sources import Dataset, Source
 from recsys.attribution.trace.near import Sought
-from recsys.attribution.trace.rows import ROLES, Answer, Ask, Role, Row
-from recsys.contracts.report import KnownGap
-from recsys.eventlog.audit import known_loss
+from recsys.attribution.trace.rows import ROLES, Answer, Ask, Losses, Role, Row
 from recsys.eventlog.validation import Progress
 
 
@@ -28,9 +27,8 @@ class Log(Protocol):
         """Its files, as a person knows them."""
         ...
 
-    @property
-    def indexed(self) -> dict[Path, str]:
-        """The files beside which indexes may stand, with the names that a person knows."""
+    def losses(self) -> Losses:
+        """What is told of records that are in no log, and of pseudonyms of an earlier salt."""
         ...
 
     def ask(self, ask: Ask, on_progress: Progress | None = None) -> Answer:
@@ -60,12 +58,10 @@ class Logs:
             source: Source | None = getattr(dataset, role)
             if source is not None:
                 self._logs[role] = _opened(source, role, scratch)
-        told: dict[Role, known_loss.Told] = {
-            role: known_loss.read(list(log.indexed)) for role, log in self._logs.items()
-        }
-        self.aliases = resolved(alias for each in told.values() for alias in each.aliases)
+        told = [log.losses() for log in self._logs.values()]
+        self.aliases = resolved(alias for each in told for alias in each.aliases)
         """Pseudonyms of an earlier salt, with those that stand for them."""
-        self.gaps = [_known(role, each, self._logs[role]) for role in told for each in told[role].gaps]
+        self.gaps = [gap for each in told for gap in each.gaps]
         self._on_progress = on_progress
 
     @property
@@ -100,20 +96,32 @@ class Logs:
         return user_ids | now | {before for before, present in self.aliases.items() if present in now}
 
 
-def _known(role: Role, told: known_loss.FileGap, log: Log) -> KnownGap:
-    gap = told.gap
-    return KnownGap(
-        log=role, file=log.indexed[Path(told.file)], lost=gap.lost, refused=gap.refused, first=gap.first,
-        last=gap.last, reason=gap.reason,
-    )  # fmt: skip
-
-
 def _opened(source: Source, role: Role, scratch: Path) -> Log:
-    if source.kind == "parquet":
-        from recsys.attribution.engine import parquet
-        from recsys.attribution.trace.parquet_logs import ParquetLog
+    match source.kind:
+        case "jsonl":
+            from recsys.attribution.trace.text_logs import TextLog
 
-        return ParquetLog(parquet.named_files(source.specs, scratch), role)
-    from recsys.attribution.trace.text_logs import TextLog
+            return TextLog.of_specs(source.specs, role, scratch)
+        case "parquet":
+            from recsys.attribution.engine import parquet
+            from recsys.attribution.trace.parquet_logs import ParquetLog
 
-    return TextLog(source.specs, role, scratch)
+            return ParquetLog(parquet.named_files(source.specs, scratch), role, scratch)
+        case "duckdb":
+            return _of_duckdb(source, role, scratch)
+        case "postgres":
+            from recsys.attribution.trace.postgres_logs import PostgresLog
+
+            return PostgresLog(source, role, scratch)
+
+
+def _of_duckdb(source: Source, role: Role, scratch: Path) -> Log:
+    from recsys.attribution.queries import duckdb_file
+    from recsys.attribution.trace.parquet_logs import ParquetLog
+    from recsys.eventlog import queried
+
+    [file] = source.specs
+    name = queried.name_of(file, role, source.query)
+    rows = Path(tempfile.mkdtemp(dir=scratch)) / "rows.parquet"
+    duckdb_file.write_rows(file, source.query, role, rows, name)
+    return ParquetLog([(rows, name)], role, scratch)

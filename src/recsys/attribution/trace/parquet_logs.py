@@ -13,9 +13,11 @@ from typing import Any
 
 import duckdb
 
+from recsys.attribution.compact.told import known
 from recsys.attribution.engine import parquet
 from recsys.attribution.trace.near import Sought
-from recsys.attribution.trace.rows import Answer, Ask, Record, Role, Row, instant
+from recsys.attribution.trace.rows import Answer, Ask, Losses, Record, Role, Row, instant
+from recsys.attribution.trace.text_logs import TextLog
 from recsys.contracts.events import Assignment, Exposure, Item, Outcome
 from recsys.errors import InputError
 from recsys.eventlog.faults import Finding
@@ -34,11 +36,14 @@ _PROPENSITIES = ("propensity", "logging_propensity", "target_propensity")
 class ParquetLog:
     """The files of one role. Only the rows that are asked for are checked."""
 
-    def __init__(self, files: Sequence[tuple[Path, str]], role: Role) -> None:
+    def __init__(self, files: Sequence[tuple[Path, str]], role: Role, scratch: Path) -> None:
         """``files``: each with the name by which a person knows it. InputError where one is no Parquet, or its columns
         are not those of the log."""
         self.role: Role = role
         self._names = dict(files)
+        self._told, aside = known(list(self._names.values()), role)
+        self._aside = TextLog(aside, role, scratch)
+        """Lines that compacted folders have set aside because they are not valid."""
         self._connection = duckdb.connect()
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET parquet_metadata_cache = true")
@@ -49,14 +54,13 @@ class ParquetLog:
         """The files, as a person knows them."""
         return list(self._names.values())
 
-    @property
-    def indexed(self) -> dict[Path, str]:
-        """None: Parquet has no indexes beside it."""
-        return {}
+    def losses(self) -> Losses:
+        """What compacted folders tell of the logs that they were made of."""
+        return Losses(self._told.gaps, self._told.aliases)
 
-    def ask(self, ask: Ask, on_progress: Progress | None = None) -> Answer:  # noqa: ARG002 - it is done at once
+    def ask(self, ask: Ask, on_progress: Progress | None = None) -> Answer:
         """The rows that are asked for, nearest first where they are too many."""
-        answer = Answer()
+        answer = self._aside.ask(ask, on_progress)
         seen: set[tuple[str, int]] = set()
         for group in self._groups:
             for condition in _conditions(ask, group.columns, self.role):
@@ -67,7 +71,8 @@ class ParquetLog:
         return answer
 
     def number(self, rows: Sequence[Row]) -> None:
-        """Nothing: the rows of Parquet come with their numbers."""
+        """Rows of Parquet come with their numbers; this is for lines that were set aside."""
+        self._aside.number(rows)
 
     def span(self) -> tuple[int, int] | None:
         """From when to when the log is, in microseconds since 1970; None where its instants are texts."""

@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 from msgspec import Struct, field
 
 from recsys.contracts.events import Assignment, Exposure, Outcome, ServiceExposure
+from recsys.contracts.report import KnownGap
 from recsys.eventlog.faults import Finding
+from recsys.eventlog.writing.index import Alias
 
 Role = Literal["exposures", "outcomes", "assignments"]
 ROLES: tuple[Role, ...] = ("exposures", "outcomes", "assignments")
@@ -83,6 +85,13 @@ class Answer(Struct, kw_only=True):
     rows: list[Row] = field(default_factory=list)
     more: int = 0
     refused: int = 0
+
+
+class Losses(Struct, frozen=True):
+    """What a log tells of records that are in none, and of pseudonyms of an earlier salt."""
+
+    gaps: list[KnownGap] = field(default_factory=list)
+    aliases: list[Alias] = field(default_factory=list)
 
 
 def micros(ts: datetime) -> int:

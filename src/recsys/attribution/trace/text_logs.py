@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from recsys.attribution.trace import heads, line_numbers, lookalikes, scan
 from recsys.attribution.trace.near import Sought
-from recsys.attribution.trace.rows import Answer, Ask, Role, Row
+from recsys.attribution.trace.rows import Answer, Ask, Losses, Role, Row
+from recsys.contracts.report import KnownGap
 from recsys.contracts.types import MAX_LINE_BYTES
 from recsys.eventlog.accept import refuse_another_record
+from recsys.eventlog.audit import known_loss
 from recsys.eventlog.mixed import SERVICE
 from recsys.eventlog.ranges import BadLine
 from recsys.eventlog.reader import LogFile, beside, expand_all, localize
@@ -32,22 +34,28 @@ class _File(Struct, frozen=True):
 class TextLog:
     """The files of one role. What they grow by after this is made does not count."""
 
-    def __init__(self, specs: Sequence[str], role: Role, scratch: Path) -> None:
-        """InputError where a file cannot be read, or holds other records."""
+    def __init__(self, files: Sequence[LogFile], role: Role, scratch: Path) -> None:
+        """InputError where a file cannot be read."""
         self.role: Role = role
-        self._files = [_opened(path, scratch) for path in expand_all(specs)]
-        for file in self._files:
+        self._files = [_opened(path, scratch) for path in files]
+
+    @classmethod
+    def of_specs(cls, specs: Sequence[str], role: Role, scratch: Path) -> TextLog:
+        """The log behind the specs (see ``reader.expand``); InputError also where a file holds other records."""
+        log = cls(expand_all(specs), role, scratch)
+        for file in log._files:
             _check_beginning(file, role)
+        return log
 
     @property
     def names(self) -> list[str]:
         """The files, as a person knows them."""
         return [file.name for file in self._files]
 
-    @property
-    def indexed(self) -> dict[Path, str]:
-        """The files beside which the indexes stand, with the names that a person knows."""
-        return {file.log: file.name for file in self._files}
+    def losses(self) -> Losses:
+        """What the indexes beside the files tell."""
+        told, names = known_loss.read([file.log for file in self._files]), {str(f.log): f.name for f in self._files}
+        return Losses([_known(self.role, each, names[each.file]) for each in told.gaps], told.aliases)
 
     def ask(self, ask: Ask, on_progress: Progress | None = None) -> Answer:
         """The rows that are asked for, nearest first where they are too many, else in the order of the files."""
@@ -75,6 +83,13 @@ class TextLog:
     def resembling(self, sought: Sought) -> set[str]:
         """Some ids of requests that resemble the one sought."""
         return lookalikes.search([(file.plain, file.size) for file in self._files], sought)
+
+
+def _known(role: Role, told: known_loss.FileGap, name: str) -> KnownGap:
+    gap = told.gap
+    return KnownGap(
+        log=role, file=name, lost=gap.lost, refused=gap.refused, first=gap.first, last=gap.last, reason=gap.reason
+    )
 
 
 def _opened(path: LogFile, scratch: Path) -> _File:

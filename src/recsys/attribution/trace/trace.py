@@ -11,9 +11,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from recsys import __version__
-from recsys.attribution.engine.choice import EngineChoice
 from recsys.attribution.policy import Policy
-from recsys.attribution.sources import Dataset
+from recsys.attribution.sources import DEFAULT_SLICE_KEYS, Dataset
 from recsys.attribution.trace import applied, around, closure, experiments, lists, near, reasons, told_rows, verdicts
 from recsys.attribution.trace.around import Subject
 from recsys.attribution.trace.closure import Closure
@@ -38,6 +37,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     request_id: str
     policy: Policy
+    slice_keys: tuple[str, ...] = DEFAULT_SLICE_KEYS
     around_s: float = DEFAULT_AROUND_S
     snapshot: tuple[str, Snapshot] | None = None
 
@@ -50,7 +50,7 @@ def trace(dataset: Dataset, asked: Asked, now: datetime, on_progress: Progress |
         scratch = Path(name)
         logs = Logs(dataset, scratch, on_progress)
         found = closure.of_request(logs, asked.request_id, asked.policy)
-        judged = judge(found.rows, logs.aliases, asked.policy, scratch, EngineChoice())
+        judged = judge(found.rows, logs.aliases, asked.policy, scratch, asked.slice_keys)
         subject = _subject(logs, found, judged, asked)
         neighbours = around.ask(logs, subject, _micros(asked.around_s)) if subject and asked.around_s else {}
         logs.number(_all_rows(found, neighbours))

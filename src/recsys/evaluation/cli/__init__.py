@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import compact, doctor, files, join, metrics, run, schema, sql, validate
+from recsys.evaluation.cli import compact, doctor, files, join, metrics, run, schema, sql, trace, validate
 
 app = typer.Typer(add_completion=True, no_args_is_help=True, rich_markup_mode="markdown")
 app.command("validate")(validate.validate)
@@ -15,6 +15,7 @@ app.command("convert")(files.convert)
 app.command("hash")(files.hash_ids)
 app.command("join")(join.join)
 app.command("doctor")(doctor.doctor)
+app.command("trace")(trace.trace)
 app.command("compact")(compact.compact)
 app.command("run")(run.run)
 app.command("sql")(sql.sql)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import options
+from recsys.evaluation.cli import options, policy_options
 
 if TYPE_CHECKING:
+    from recsys.attribution.sources import Dataset
+    from recsys.attribution.trace.trace import Asked
     from recsys.contracts.snapshot import Snapshot
 
 
@@ -21,6 +23,17 @@ def trace(
     outcomes: options.Outcomes = None,
     assignments: options.Assignments = None,
     dataset: options.DatasetFile = None,
+    config: policy_options.Config = None,
+    policy: policy_options.Preset = None,
+    tolerance: policy_options.Tolerance = None,
+    click_window: policy_options.ClickWindow = None,
+    conversion_window: policy_options.ConversionWindow = None,
+    not_in_list: policy_options.NotInList = None,
+    user_mismatch: policy_options.UserMismatch = None,
+    touch: policy_options.Touch = None,
+    fallback: policy_options.Fallback = None,
+    credit: policy_options.Credit = None,
+    fallback_window: policy_options.FallbackWindow = None,
     snapshot: Annotated[
         Path | None, typer.Option(help="What `recsys-service snapshot` exported: adds what the list was ranked by.")
     ] = None,
@@ -38,26 +51,33 @@ def trace(
         recsys-eval trace req-1 --exposures exposures.jsonl --outcomes outcomes.jsonl
         recsys-eval trace req-1 --dataset logs.yaml --snapshot snapshot.json --format json
     """
+    from recsys.attribution import sources
+    from recsys.attribution.policy import duration
+    from recsys.attribution.trace.trace import Asked
+
+    given = {key: value for key, value in locals().items() if key in policy_options.NAMES}
+    chosen, keys = policy_options.chosen(config, given)
+    asked = Asked(
+        request_id=request_id,
+        policy=chosen,
+        slice_keys=tuple(keys),
+        around_s=duration(around, where="--around"),
+        snapshot=None if snapshot is None else (str(snapshot), _snapshot(snapshot)),
+    )
+    return _trace(sources.from_options(exposures, outcomes, assignments, dataset), asked, format)
+
+
+def _trace(named: Dataset, asked: Asked, form: options.Format) -> int:
     from datetime import UTC, datetime
 
     import msgspec
 
-    from recsys.attribution import sources
-    from recsys.attribution.policy import Policy, duration
-    from recsys.attribution.trace.trace import Asked
     from recsys.attribution.trace.trace import trace as traced
     from recsys.evaluation.render import trace_text
 
-    asked = Asked(
-        request_id=request_id,
-        policy=Policy(),
-        around_s=duration(around, where="--around"),
-        snapshot=None if snapshot is None else (str(snapshot), _snapshot(snapshot)),
-    )
-    named = sources.from_options(exposures, outcomes, assignments, dataset)
     with console.progress("searching") as on_progress:
         made = traced(named, asked, datetime.now(UTC), on_progress)
-    if format is options.Format.JSON:
+    if form is options.Format.JSON:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(made)).decode() + "\n")
     else:
         sys.stdout.write(trace_text.render(made))
