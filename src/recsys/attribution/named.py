@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
+from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -61,11 +63,18 @@ def _names(spec: str) -> list[str]:
         return [spec] if named else remote.endings(spec, (*SUFFIXES, PARQUET)) or [spec]
     path = Path(spec)
     if path.is_dir():
-        top = [name.name for name in path.iterdir() if name.name.endswith(SUFFIXES)]
-        return top + [file.name for file in parquet_files(path)][:1]
+        return [file.name for file in path.iterdir() if file.name.endswith(SUFFIXES)] + _parquet_below(path)
     if path.exists():
         return [spec]
-    return glob.glob(spec, recursive=True) or [spec]  # noqa: PTH207 - absolute patterns too
+    matches = [Path(name) for name in glob.glob(spec, recursive=True)]  # noqa: PTH207 - absolute patterns too
+    return [name for each in matches for name in (_parquet_below(each) if each.is_dir() else [each.name])] or [spec]
+
+
+def _parquet_below(folder: Path) -> list[str]:
+    """The name of one Parquet file, where there is one. A folder that cannot be read is told when it is read."""
+    with suppress(OSError):
+        return [file.name for file in parquet_files(folder)[:1]]
+    return []
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -80,6 +89,19 @@ def parquet_files(folder: Path) -> list[Path]:
         folders[:] = [name for name in folders if not is_hidden(name)]
         found += [Path(path) / name for name in names if name.endswith(PARQUET) and not is_hidden(name)]
     return sorted(file for file in found if file.is_file())
+
+
+def parquet_matches(pattern: str) -> list[Path]:
+    """The files that match a glob, and the Parquet files in the folders that do. What begins with ``_`` or ``.`` is no
+    data here either, unless the pattern says so."""
+    parts = Path(pattern).parts
+    plain = sum(1 for _ in takewhile(lambda part: not glob.has_magic(part), parts))
+    spelt = any(map(is_hidden, parts[plain:]))
+    found: set[Path] = set()
+    for path in map(Path, glob.glob(pattern, recursive=True)):  # noqa: PTH207 - absolute patterns too
+        if spelt or not any(map(is_hidden, path.parts[plain:])):
+            found |= {path} if path.is_file() else set(parquet_files(path))
+    return sorted(found)
 
 
 def is_hidden(name: str) -> bool:

@@ -25,8 +25,9 @@ from recsys.attribution.engine.parquet_rules import (
     item_fields,
     text,
     typed,
+    with_propensities,
 )
-from recsys.attribution.named import PARQUET, parquet_files
+from recsys.attribution.named import PARQUET, parquet_files, parquet_matches
 from recsys.contracts.report import Input
 from recsys.contracts.types import MAX_RANK
 from recsys.errors import InputError
@@ -140,19 +141,24 @@ def source(paths: Sequence[Path], role: str, *, only_valid: bool) -> str:
     return " UNION ALL ".join(parts)
 
 
+def propensities(paths: Sequence[Path], *, only_valid: bool) -> str:
+    """A query with ``request_id``, ``ts_us`` and the propensities of the ``items`` of the valid exposures."""
+    with duckdb.connect() as connection:
+        parts = []
+        for group in alike(connection, paths, "exposures", {}):
+            where = f" WHERE {fault(group.columns, 'exposures')} IS NULL" if only_valid else ""
+            parts.append(f"SELECT {with_propensities(group.columns)} FROM {rows_of(group.paths)}{where}")
+    return " UNION ALL ".join(parts)
+
+
 def _expand(spec: str) -> Sequence[LogFile]:
     if is_url(spec):
         return remote.expand(spec, (PARQUET,), hidden=False)
     path = Path(spec)
-    if path.is_dir():
-        try:
-            found = parquet_files(path)
-        except OSError as error:
-            raise InputError("cannot be read", where=error.filename or spec, found=error.strerror or "") from None
-    elif path.exists():
-        return [path]
-    else:
-        found = sorted(Path(name) for name in glob.glob(spec, recursive=True) if Path(name).is_file())  # noqa: PTH207 - absolute patterns too
+    try:
+        found = parquet_files(path) if path.is_dir() else [path] if path.exists() else parquet_matches(spec)
+    except OSError as error:
+        raise InputError("cannot be read", where=error.filename or spec, found=error.strerror or "") from None
     if not found:
         raise InputError("no such file", where=spec, hint="Give a Parquet file, a folder of them, a glob, or a URL.")
     return found
