@@ -12,7 +12,7 @@ from recsys.errors import ConfigError, StorageError
 VARIABLE = "EXPOSURE_HASH_SALT"
 MIN_BYTES = 32
 FILE_NAME = "exposure-hash-salt"
-_PLACEHOLDERS = ("change-me", "changeme", "change_me", "secret", "example", "placeholder", "your-salt", "default")
+PLACEHOLDERS = ("change-me", "changeme", "change_me", "secret", "example", "placeholder", "your-salt", "default")
 
 
 def load(value: str | None, *, data_dir: Path, production: bool) -> bytes:
@@ -36,7 +36,7 @@ def _refuse_weak(value: str | None) -> None:
         raise ConfigError(
             "the salt is too short", where=VARIABLE, found=found, expected=f"{MIN_BYTES} or more", hint=hint
         )
-    if any(word in value.lower() for word in _PLACEHOLDERS) or len(set(value)) < 8:
+    if any(word in value.lower() for word in PLACEHOLDERS) or len(set(value)) < 8:
         raise ConfigError("the salt is a placeholder", where=VARIABLE, expected="a random secret", hint=hint)
 
 
