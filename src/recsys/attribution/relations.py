@@ -49,11 +49,15 @@ QUERIES = MappingProxyType(
 DOCTOR: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ambiguous_requests": ("settled_exposures", "outcome_fates"),
+        "double_clicks": ("outcome_fates", "doctor"),
+        "duplicate_outcomes": ("outcome_fates", "staged_outcomes"),
         "exposure_buckets": ("exposures", "joined_requests", "doctor"),
         "exposure_marks": ("exposures", "doctor"),
         "fate_buckets": ("outcome_fates", "doctor"),
+        "following_lists": ("exposures", "doctor"),
         "named_users": ("outcome_fates", "doctor"),
         "slice_pairs": ("outcome_fates", "staged_outcomes", "exposures"),
+        "subject_peaks": ("exposures", "outcome_fates"),
         "user_mismatches": ("outcome_fates", "user_pairs", "doctor"),
         "user_pairs": ("outcome_fates",),
     }
@@ -74,7 +78,7 @@ EXPERIMENT_TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Relations of one experiment that others read, in the order in which they are made, with what each reads;
-``experiment`` is the one row of its parameters. ``subject_assignments`` and ``assigned_units`` are of all experiments."""
+``experiment`` is the one row of its parameters. The first two are of all experiments."""
 
 EXPERIMENT_VIEWS = frozenset(
     {
@@ -101,6 +105,15 @@ WHOLE_LOG: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """What stands in for ``experiment_lists`` and ``experiment_outcomes``, under their names, where the log as a whole is
 looked at, with what each reads."""
+
+COMPARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "credited_outcomes": ("outcome_verdicts", "first_touches", "inferred_credits"),
+        "unit_differences": ("policy_unit_sums", "reference_unit_sums"),
+    }
+)
+"""What stands in for ``outcome_fates`` and ``experiment_unit_sums``, under their names, where policies are compared, with
+what each reads."""
 
 
 @cache

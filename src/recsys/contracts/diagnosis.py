@@ -37,12 +37,14 @@ class Effect(_Part, frozen=True, kw_only=True):
 
 
 class Evidence(_Part, frozen=True, kw_only=True):
-    """``rows`` of ``of`` rows of the log are concerned, from ``first`` to ``last`` by their own time; ``onset``: when
-    it began, where that can be told. ``facts``: what else was seen, in words."""
+    """``rows`` of ``of`` rows of the log (or of ``unit``, where something else is counted) are concerned, from
+    ``first`` to ``last`` by their own time; ``onset``: when it began, where that can be told. ``facts``: what else was
+    seen, in words."""
 
     log: Literal["exposures", "outcomes", "assignments"]
     rows: int
     of: int
+    unit: str = ""
     first: datetime | None = None
     last: datetime | None = None
     onset: datetime | None = None

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from recsys.attribution.doctor.identifiers.chance import tail
+from recsys.attribution.doctor.spellings import words
 from recsys.text import printable
 
 ABSENT = None
@@ -16,7 +17,7 @@ INSIDE = 0.9
 """A key's values are where a fault is if they hold this share of it,"""
 TIMES_RARER = 5
 """it is so many times rarer in the others,"""
-CHANCE = 1e-4
+CHANCE = 1e-6
 """and chance puts so much of it there with a probability under this."""
 MOST_VALUES = 4
 """More values are too many to name as the place of a fault."""
@@ -25,7 +26,12 @@ STEP = 20.0
 which chance has a try at: e⁻²⁰ times that is 6 in 100,000."""
 
 _TELLABLE = re.compile(r"[\w .:/+-]{1,40}")
-_LONG_NUMBER = re.compile(r"[0-9][0-9 .-]{7,}")
+_SOMEBODYS = re.compile(r"(?:[0-9][ .-]?){8,}|[0-9]+(?:\.[0-9]+){3}|:.*:")
+"""A long number, a dotted quad, several colons: a phone, a card, an account, an address."""
+_DATE = re.compile(r"20[0-9]{2}([-.])[0-9]{2}\1[0-9]{2}")
+_PERSONAL = frozenset({"email", "mail", "phone", "tel", "login", "username", "surname", "ip", "addr", "address"})
+_PEOPLE = frozenset({"user", "account", "customer", "person", "contact", "member"})
+_NAMES = frozenset({"name", "id", "no", "number", "key", "hash"})
 
 
 class Cell(NamedTuple):
@@ -59,7 +65,7 @@ class Where(NamedTuple):
 
     def __str__(self) -> str:
         named = [value for value in self.values if value is not None]
-        parts = [f"{self.key}={' or '.join(map(tellable, named))}"] if named else []
+        parts = [f"{self.key}={' or '.join(told_value(self.key, value) for value in named)}"] if named else []
         parts += [f"no {self.key}"] if ABSENT in self.values else []
         return " or ".join(parts)
 
@@ -132,8 +138,9 @@ def within(found: Iterable[Cell], keys: Sequence[str], place: Where) -> list[Cel
     return [cell for cell in found if cell.values[column] in place.values]
 
 
-def stretch(found: Sequence[Cell]) -> Stretch | None:
-    """The stretch of time with the highest likelihood, where it and the rest differ beyond chance; None else."""
+def stretch(found: Sequence[Cell], times: float = TIMES_RARER) -> Stretch | None:
+    """The stretch of time with the highest likelihood, where it and the rest differ beyond chance, and the fault is
+    ``times`` times rarer in the rest; None else."""
     import numpy as np
 
     buckets = sorted({cell.bucket_us for cell in found})
@@ -150,7 +157,7 @@ def stretch(found: Sequence[Cell]) -> Stretch | None:
     since, until = np.unravel_index(np.argmax(gain), gain.shape)
     inside = Counted(int(inside_hit[since, until]), int(inside_n[since, until]))
     outside = Counted(int(outside_hit[since, until]), int(outside_n[since, until]))
-    if gain[since, until] - _fit(hit[-1:], n[-1:])[0] < STEP or outside.share * TIMES_RARER > inside.share:
+    if gain[since, until] - _fit(hit[-1:], n[-1:])[0] < STEP or outside.share * times > inside.share:
         return None
     return Stretch(buckets[since] if since else None, buckets[until] if until < len(buckets) else None, inside, outside)
 
@@ -179,7 +186,7 @@ def told_by_key(found: Sequence[Cell], keys: Sequence[str], most: int = 3) -> li
 def _told(key: str, counts: Mapping[str | None, Counted]) -> str:
     order = sorted(counts.items(), key=lambda item: (-item[1].hit, -item[1].n, item[0] is None, item[0] or ""))
     parts = [
-        f"{'none' if value is None else tellable(value)} {each.hit:,} of {each.n:,}"
+        f"{'none' if value is None else told_value(key, value)} {each.hit:,} of {each.n:,}"
         for value, each in order[: 2 * MOST_VALUES]
     ]
     more = f", and {len(order) - len(parts)} more" if len(order) > len(parts) else ""
@@ -190,9 +197,18 @@ def tellable(value: str) -> str:
     """A context value in words; of one that could be somebody's, only its length."""
     if not value.strip():
         return "(blank)"
-    if _TELLABLE.fullmatch(value) and not _LONG_NUMBER.search(value):
+    if _TELLABLE.fullmatch(value) and (_DATE.fullmatch(value) or not _SOMEBODYS.search(value)):
         return printable(value)
     return f"(a value of {len(value)} characters)"
+
+
+def told_value(key: str, value: str) -> str:
+    """``tellable``; no value is of a key named after people, such as ``email``, ``user`` or ``customer_no``."""
+    parts = words(key)
+    named = bool(parts) and (parts[-1] in _PEOPLE or (parts[-1] in _NAMES and bool(_PEOPLE & set(parts))))
+    if named or _PERSONAL & set(parts) or parts in (["name"], ["first", "name"], ["last", "name"], ["full", "name"]):
+        return f"(a value of {len(value)} characters)"
+    return tellable(value)
 
 
 def instant(micros: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,12 +26,13 @@ class KeyUse(Struct, frozen=True, kw_only=True):
 
 class Refused(Struct, frozen=True, kw_only=True):
     """A line that validation refused: its place, the rules it breaks as (rule, JSON path), and its JSON object as far
-    as it is one."""
+    as it is one; else the beginning of its ``text``."""
 
     role: str
     place: Place
     broken: tuple[tuple[str, str], ...]
     record: Mapping[str, Any] | None
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,12 @@ class Case:
             self.joined.engine.create(name, relations.text(name))
             self._made.add(name)
         return name
+
+    def once(self, name: str, make: Callable[[], None]) -> None:
+        """Have a table made that is no relation of the doctor's, the first time."""
+        if name not in self._made:
+            make()
+            self._made.add(name)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query over tables that are there."""

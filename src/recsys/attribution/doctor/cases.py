@@ -20,9 +20,10 @@ MAX_VALUES = 50
 """A key with more values is no key to break down by."""
 TELLING = (
     "platform", "device", "app_version", "client", "client_version", "algo_version", "release", "config_version",
-    "rules_version", "manifest_version", "segment", "country", "locale", "experiment_variant",
+    "rules_version", "manifest_version", "segment", "country", "locale",
 )  # fmt: skip
 """Keys that most often tell a fault's cause: they are taken first where there are more than 8."""
+EXPERIMENT_KEYS = ("experiment_id", "experiment_variant")
 BUCKETS = 240
 WIDTHS_S = (1, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400)
 
@@ -59,8 +60,8 @@ def prepare(
 
 
 def keys_to_slice(contexts: Mapping[str, Mapping[str, KeyUse]]) -> list[str]:
-    """Tenant and surface, then up to six keys with few values: first those that are known to tell causes, then those
-    that most rows have."""
+    """Tenant, surface, and where there is one the experiment with its variant; then keys with few values, up to eight
+    in all: first those that are known to tell causes, then those that most rows have."""
     rows: Counter[str] = Counter()
     for keys in contexts.values():
         rows.update({key: use.rows for key, use in keys.items()})
@@ -68,8 +69,10 @@ def keys_to_slice(contexts: Mapping[str, Mapping[str, KeyUse]]) -> list[str]:
     usable = [key for key in varied if not _too_many(contexts, key) and key.strip() and key not in ALWAYS_BY]
     order = {key: place for place, key in enumerate(TELLING)}
     usable.sort(key=lambda key: (order.get(key, len(order)), -rows[key], key))
-    others = [key for key in usable if key not in DEFAULT_SLICE_KEYS]
-    return [*DEFAULT_SLICE_KEYS, *others[: MAX_SLICE_KEYS - len(DEFAULT_SLICE_KEYS)]]
+    named = {key for keys in contexts.values() for key in keys}
+    always = [*DEFAULT_SLICE_KEYS, *(key for key in EXPERIMENT_KEYS if key in named)]
+    others = [key for key in usable if key not in always]
+    return [*always, *others[: MAX_SLICE_KEYS - len(always)]]
 
 
 def _too_many(contexts: Mapping[str, Mapping[str, KeyUse]], key: str) -> bool:

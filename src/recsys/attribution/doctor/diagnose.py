@@ -107,6 +107,7 @@ def _evidence(symptom: Symptom, places: Sequence[Place]) -> Evidence:
         log=symptom.log,
         rows=symptom.n,
         of=symptom.of,
+        unit=symptom.unit,
         first=_instant(symptom.first_us),
         last=_instant(symptom.last_us),
         onset=_instant(symptom.onset_us),

@@ -26,9 +26,10 @@ def read(path: str | None, detectors: Sequence[Detector]) -> dict[str, Limits]:
     for each in detectors:
         where = f"{path}: {each.name}"
         section = documents.section(document, each.name, path or "")
-        documents.check_keys(section, [ENABLED, *each.limits], where)
+        more = [name for name in section if each.more and name.startswith(each.more)]
+        documents.check_keys(section, [ENABLED, *each.limits, *more], where)
         if _enabled(section, where):
-            given = {name: section[name] for name in each.limits if name in section}
+            given = {name: section[name] for name in (*each.limits, *more) if name in section}
             numbers = {
                 name: documents.number(value, f"{where}.{name}", low=0, high=MOST) for name, value in given.items()
             }

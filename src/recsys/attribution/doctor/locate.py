@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -87,7 +89,8 @@ def _in_lines(log: Accepted, role: Role, ask: Ask) -> list[tuple[Record, Place]]
 
 def _in_parquet(log: Accepted, role: Role, ask: Ask) -> list[tuple[Record, Place]]:
     names = [(path, origin.file) for path, origin in zip(log.paths, log.origins, strict=True)]
-    answered = ParquetLog(names, role).ask(ask)
+    with tempfile.TemporaryDirectory(prefix="recsys-") as scratch:
+        answered = ParquetLog(names, role, Path(scratch)).ask(ask)
     return [(row.record, Place(row.file, row.line)) for row in answered.rows if row.record is not None]
 
 

@@ -15,6 +15,8 @@ from recsys.eventlog.faults import findings
 
 MOST = 100_000
 """So many lines of each log are looked at; all are counted."""
+MOST_TEXT = 10_000
+"""So many bytes are kept of a line that is no JSON object."""
 
 
 def refusals(accepted: AcceptedDataset) -> list[Refused]:
@@ -32,7 +34,9 @@ def _of(accepted: AcceptedDataset, role: str, schema: str) -> Iterator[Refused]:
                 content.seek(bad.offset)
                 line = content.read(min(bad.length, MAX_LINE_BYTES))
                 broken = tuple((each.rule, each.path) for each in findings(line, schema))
-                yield Refused(role=role, place=Place(file.file, bad.line), broken=broken, record=parsed(line))
+                record = parsed(line)
+                text = "" if record is not None else line[:MOST_TEXT].decode(errors="replace")
+                yield Refused(role=role, place=Place(file.file, bad.line), broken=broken, record=record, text=text)
 
 
 def parsed(line: bytes) -> Mapping[str, Any] | None:

@@ -45,8 +45,9 @@ class Shift(Struct, frozen=True, kw_only=True):
 
 
 class Symptom(Struct, frozen=True, kw_only=True):
-    """``n`` of ``of`` rows of ``log``; instants in microseconds since 1970. ``shift`` None: no figure depends on it, or
-    none can be given. ``subject`` tells symptoms of one detector apart, from one examination to the next."""
+    """``n`` of ``of`` rows of ``log``, or of ``unit`` where something else is counted; instants in microseconds since
+    1970. ``shift`` None: no figure depends on it, or none can be given. ``subject`` tells symptoms of one detector
+    apart, from one examination to the next."""
 
     severity: Severity
     cause: str
@@ -55,6 +56,7 @@ class Symptom(Struct, frozen=True, kw_only=True):
     n: int
     of: int
     subject: str = ""
+    unit: str = ""
     rows: Rows | None = None
     first_us: int | None = None
     last_us: int | None = None
@@ -68,12 +70,14 @@ class Unable(Exception):  # noqa: N818 - no error: an answer
 
 
 class Detector(Struct, frozen=True, kw_only=True):
-    """``look`` finds symptoms in a case; ``limits`` are its numbers with their defaults, which a YAML may change."""
+    """``look`` finds symptoms in a case; ``limits`` are its numbers with their defaults, which a YAML may change.
+    ``more``: how further numbers begin that a YAML may give it, of which there is no list; empty for none."""
 
     name: str
     question: str
     look: Callable[[Case, Limits], list[Symptom]]
     limits: Limits = MappingProxyType({})
+    more: str = ""
 
 
 def graded(share: float, limits: Limits, word: str = "") -> Severity | None:

@@ -36,6 +36,12 @@ class Engine(Protocol):
         """Make the staged tables of the logs, anew where they are there already."""
         ...
 
+    def stage_propensities(self, name: str, exposures: Accepted) -> None:
+        """Make the table ``name`` of the propensities of exposures: one row per exposure row, with ``request_id``,
+        ``ts_us``, ``n_items``, those with a propensity ``n_known``, with one of 0 ``n_zero``, with two that differ
+        ``n_differing``, and the number and the sum (in units of 2⁻²⁰) of target ÷ logging, ``n_ratios``, ``ratios``."""
+        ...
+
     def load(self, name: str, types: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
         """Make the table ``name`` of these rows, anew where it is there already; ``types``: column → SQL type."""
         ...

@@ -123,6 +123,30 @@ FROM (SELECT unnest(map_entries(context)) AS entry FROM ({source}))
 GROUP BY ALL
 """
 
+_PROPENSITIES = """
+WITH lists AS (
+    SELECT
+        request_id, ts_us, len(items)::INTEGER AS n_items,
+        list_transform(items, lambda x: coalesce(x.logging_propensity, x.propensity)) AS known,
+        list_transform(items, lambda x: x.logging_propensity <> x.propensity) AS differing,
+        list_transform(
+            items, lambda x: CASE WHEN coalesce(x.logging_propensity, x.propensity) > 0 THEN CAST(
+                round(x.target_propensity / coalesce(x.logging_propensity, x.propensity) * 1048576) AS BIGINT
+            ) END
+        ) AS ratios
+    FROM ({source})
+)
+
+SELECT
+    request_id, ts_us, n_items,
+    list_count(known)::INTEGER AS n_known,
+    len(list_filter(known, lambda x: x = 0))::INTEGER AS n_zero,
+    len(list_filter(differing, lambda x: x))::INTEGER AS n_differing,
+    list_count(ratios)::INTEGER AS n_ratios,
+    coalesce(list_sum(ratios), 0)::BIGINT AS ratios
+FROM lists
+"""
+
 
 class DuckDB:
     """The embedded engine: a database of its own, in memory; what does not fit within ``memory_limit`` goes to
@@ -176,6 +200,10 @@ class DuckDB:
     def stage_contexts(self, name: str, role: str, log: Accepted) -> None:
         """Make the table ``name`` of the contexts of a log: key, value, and in how many rows both stand."""
         self.create(name, _CONTEXTS.format(source=_contexts(role, log)))
+
+    def stage_propensities(self, name: str, exposures: Accepted) -> None:
+        """Make the table ``name`` of the propensities of exposures."""
+        self.create(name, _PROPENSITIES.format(source=_propensities(exposures)))
 
     def load(self, name: str, types: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
         """Make the table ``name`` of these rows."""
@@ -290,6 +318,15 @@ def _contexts(role: str, accepted: Accepted) -> str:
     if accepted.kind == "parquet":
         return parquet.source(accepted.paths, role, only_valid=accepted.invalid > 0)
     return f"SELECT context FROM {_lines(accepted, {'context': 'MAP(VARCHAR, VARCHAR)'})}"
+
+
+def _propensities(exposures: Accepted) -> str:
+    """A query with the propensities of the items of each exposure."""
+    if exposures.kind == "parquet":
+        return parquet.propensities(exposures.paths, only_valid=exposures.invalid > 0)
+    item = f"STRUCT({', '.join(f'{name} DOUBLE' for name in parquet.PROPENSITIES)})"
+    lines = _lines(exposures, {"request_id": "VARCHAR", "ts": "VARCHAR", "items": f"{item}[]"})
+    return f"SELECT request_id, items, epoch_us(CAST(upper(ts) AS TIMESTAMPTZ)) AS ts_us FROM {lines}"
 
 
 def _lines(accepted: Accepted, kinds: Mapping[str, str]) -> str:

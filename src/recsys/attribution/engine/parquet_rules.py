@@ -165,6 +165,14 @@ def typed(columns: dict[str, str], role: str) -> str:
     return ", ".join(chosen)
 
 
+def with_propensities(columns: dict[str, str]) -> str:
+    """The select list of ``request_id``, ``ts_us`` and ``items``, of whose items only all the propensities are left."""
+    instant = f"CAST({'upper(ts)' if columns['ts'] == TEXT else 'ts'} AS {INSTANT})"
+    present = item_fields(columns["items"])
+    fields = ", ".join(f"{name} := {f'x.{name}' if name in present else 'NULL'}::DOUBLE" for name in PROPENSITIES)
+    return f"request_id, epoch_us({instant}) AS ts_us, list_transform(items, lambda x: struct_pack({fields})) AS items"
+
+
 def item_fields(kind: str) -> dict[str, str]:
     """Field → type of a list of structs, such as ``STRUCT(item_id VARCHAR, rank INTEGER)[]``; empty for other types."""
     if not (kind.startswith("STRUCT(") and kind.endswith(")[]")):

@@ -13,7 +13,7 @@ SINCE_BASELINE = {"new": "new since the baseline", "worse": "worse than the base
 def extent(evidence: Evidence) -> str:
     """``61 of 638 outcomes (9.56 %), 2026-02-02 00:10:03 to 2026-02-04 23:58:00 UTC``."""
     share = "" if evidence.share is None else f" ({percent(evidence.share)})"
-    told = f"{evidence.rows:,} of {evidence.of:,} {evidence.log}{share}"
+    told = f"{evidence.rows:,} of {evidence.of:,} {evidence.unit or evidence.log}{share}"
     if evidence.first is not None and evidence.last is not None:
         told += f", {instant(evidence.first)} to {instant(evidence.last)} UTC"
     return told

@@ -1,0 +1,161 @@
+"""Personal data as it was typed: e-mail addresses, phone numbers, payment cards, IBANs and IP addresses in the logs.
+
+Each id and each context key of each log is a column and is searched as one, and so is what stands in lines that
+validation refused: these are in the log all the same. A log is read by many and kept for long, so one value is serious
+already (``values``: fewer distinct ones are silent). How often chance makes a value look like one of a kind is told
+with the kinds (``personal``); a column whose values may half be chance is a warning. No value is ever told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
+
+from recsys.attribution.doctor import refused_text, text_columns
+from recsys.attribution.doctor.breakdown import instant, stretch, tellable, told_by_key, where, within
+from recsys.attribution.doctor.case import Case, Refused
+from recsys.attribution.doctor.personal import ColumnSearch, Kind, Match
+from recsys.attribution.doctor.symptoms import Detector, Limits, Log, Rows, Severity, Symptom
+from recsys.attribution.doctor.text_columns import TextColumn
+
+KEPT = 200_000
+"""So many of the values that a column holds are kept, for their rows to be found."""
+_WORDS = MappingProxyType(
+    {
+        Kind.EMAIL: "e-mail addresses", Kind.PHONE: "phone numbers", Kind.CARD: "payment card numbers",
+        Kind.IBAN: "bank accounts (IBAN)", Kind.IPV4: "IP addresses (IPv4)", Kind.IPV6: "IP addresses (IPv6)",
+    }
+)  # fmt: skip
+_CLEAN = " Take them out of the files that are written already, and tell who is in charge of data protection."
+_FIXES = MappingProxyType(
+    {
+        (
+            "exposures",
+            "user_id",
+        ): "Let recsys-service write the exposures: it logs pseudonyms alone (EXPOSURE_HASH_SALT).",
+        ("outcomes", "user_id"): "Send outcomes through POST /v1/outcomes, which logs pseudonyms, or hash the file: "
+        "EXPOSURE_HASH_SALT=… recsys-eval hash --input outcomes.jsonl --output outcomes.hashed.jsonl.",
+        ("assignments", "user_id"): "Hash the file: EXPOSURE_HASH_SALT=… recsys-eval hash --input assignments.jsonl "
+        "--output assignments.hashed.jsonl.",
+    }
+)
+_FIX_ID = "Make {name} of nothing that a person is known by: a UUID, or a number of your own."
+_FIX_CONTEXT = "Leave {name} out of the context, or write what it stands for (a segment, a country) in its place."
+
+
+def _look(case: Case, limits: Limits) -> list[Symptom]:
+    symptoms = []
+    for place, column in enumerate([*text_columns.ids(case), *text_columns.contexts(case)]):
+        search, values, rows = ColumnSearch(column.title, examples=KEPT), 0, 0
+        for batch, counts in text_columns.batches(case, column):
+            search.add(batch, counts)
+            values, rows = values + len(batch), rows + sum(counts)
+        for match in search.found():
+            if match.values >= limits["values"]:
+                kept = None if match.values == values else match.examples
+                found = text_columns.rows_with(case, column, kept, f"personal_{place}_{match.kind.name.lower()}")
+                symptoms.append(_symptom(case, column, match, found, rows))
+    for log in text_columns.IDS:
+        symptoms += _in_keys(case, log, limits)
+        symptoms += _in_refused(log, [line for line in case.refused if line.role == log], limits)
+    return symptoms
+
+
+def _symptom(case: Case, column: TextColumn, match: Match, rows: Rows, of: int) -> Symptom:
+    own = column.name if column.in_context else ""
+    keys = tuple(key for key in case.joined.slice_keys if key != own)
+    cells = text_columns.cells_of(case, column.log, rows, keys)
+    place = where(cells, keys)
+    seen = stretch(cells if place is None else within(cells, keys, place)) if cells else None
+    first, last = text_columns.span(case, column.log, rows)
+    onset = None if seen is None or seen.since_us is None else max(first or seen.since_us, seen.since_us)
+    told = "" if place is None else f", mostly of {place}"
+    told += f", since {instant(onset)}" if onset is not None else ""
+    fix = _FIX_CONTEXT if column.in_context else _FIXES.get((column.log, column.name), _FIX_ID)
+    return Symptom(
+        severity=_severity(match),
+        cause=f"{_name(column)} of {column.log} holds {_amount(match)} in {match.rows:,} rows{told}.",
+        fix=fix.format(name=_name(column)) + _CLEAN,
+        log=column.log,
+        n=match.rows,
+        of=of,
+        subject=f"{column.title} {match.kind}",
+        rows=rows,
+        first_us=first,
+        last_us=last,
+        onset_us=onset,
+        facts=[*_by_chance(match), *told_by_key(cells, keys)],
+    )
+
+
+def _name(column: TextColumn) -> str:
+    return f"context.{tellable(column.name)}" if column.in_context else column.name
+
+
+def _amount(match: Match) -> str:
+    return f"{match.values:,} {_WORDS[match.kind]}"
+
+
+def _severity(match: Match) -> Severity:
+    return "warning" if match.by_chance >= match.values / 2 else "serious"
+
+
+def _by_chance(match: Match) -> list[str]:
+    return [f"Of these about {match.by_chance:,.0f} may look so by chance."] if match.by_chance >= 1 else []
+
+
+def _in_keys(case: Case, log: Log, limits: Limits) -> Iterator[Symptom]:
+    """Identifiers that are the keys of contexts."""
+    used = case.contexts.get(log, {})
+    search = ColumnSearch(f"{log}.context", examples=KEPT)
+    search.add(list(used), [use.rows for use in used.values()])
+    for match in search.found():
+        if match.values >= limits["values"]:
+            yield Symptom(
+                severity=_severity(match),
+                cause=f"Keys of the contexts of {log} are {_amount(match)}, in {match.rows:,} rows.",
+                fix="Use words as keys, and no personal data as values." + _CLEAN,
+                log=log,
+                n=match.rows,
+                of=sum(use.rows for use in used.values()),
+                subject=f"{log}.context keys {match.kind}",
+                rows=text_columns.rows_with(case, TextColumn(log, match.examples[0], in_context=True), None, ""),
+            )
+
+
+def _in_refused(log: Log, lines: Sequence[Refused], limits: Limits) -> Iterator[Symptom]:
+    """Identifiers in lines that validation refused; each line counts once for each kind."""
+    columns: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for number, line in enumerate(lines):
+        for name, text in refused_text.texts(line):
+            columns[name][text].add(number)
+    concerned: dict[Kind, set[int]] = defaultdict(set)
+    values: Counter[Kind] = Counter()
+    for name, texts in columns.items():
+        search = ColumnSearch(f"{log}.{name}", examples=KEPT)
+        search.add(list(texts), [len(numbers) for numbers in texts.values()])
+        for match in search.found():
+            values[match.kind] += match.values
+            concerned[match.kind].update(*(texts[value] for value in match.examples))
+    for kind, numbers in concerned.items():
+        if values[kind] >= limits["values"]:
+            yield Symptom(
+                severity="serious",
+                cause=f"Lines of {log} that validation refused hold {values[kind]:,} {_WORDS[kind]}, {len(numbers):,} "
+                f"of {len(lines):,} lines: they count in no figure, but they are in the log.",
+                fix="Take the lines out of the log, and see to it that what writes them logs no personal data.",
+                log=log,
+                n=len(numbers),
+                of=len(lines),
+                subject=f"{log} refused {kind}",
+                rows=Rows(places=frozenset(lines[number].place for number in numbers)),
+            )
+
+
+PERSONAL_DATA = Detector(
+    name="personal_data",
+    question="Is there personal data in ids, contexts or refused lines?",
+    look=_look,
+    limits=MappingProxyType({"values": 1}),
+)

@@ -1,0 +1,124 @@
+"""The columns of text in which somebody's identifier may stand: ids and context values of all three logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from msgspec import Struct
+
+from recsys.attribution.doctor.breakdown import Cell, cells
+from recsys.attribution.doctor.case import Case
+from recsys.attribution.doctor.lines_holding import places_holding
+from recsys.attribution.doctor.symptoms import Log, Rows
+
+IDS: Mapping[Log, tuple[str, ...]] = MappingProxyType(
+    {
+        "exposures": ("request_id", "user_id", "item_id"),
+        "outcomes": ("request_id", "user_id", "item_id", "event_id"),
+        "assignments": ("experiment_id", "variant", "request_id", "user_id"),
+    }
+)
+_ROW = MappingProxyType({"exposures": "request_id", "outcomes": "row_number", "assignments": "request_id"})
+_TIMED = MappingProxyType(
+    {
+        "exposures": ("exposures", "request_id"),
+        "outcomes": ("outcome_fates", "row_number"),
+        "assignments": ("staged_assignments", "request_id"),
+    }
+)
+
+
+class TextColumn(Struct, frozen=True):
+    """An id of a log, or a key of its contexts."""
+
+    log: Log
+    name: str
+    in_context: bool = False
+
+    @property
+    def title(self) -> str:
+        """``outcomes.user_id``, ``exposures.context.device``."""
+        return f"{self.log}.{'context.' if self.in_context else ''}{self.name}"
+
+
+def ids(case: Case) -> list[TextColumn]:
+    """The ids of the logs that there are."""
+    return [TextColumn(log, name) for log, names in IDS.items() if _has(case, log) for name in names]
+
+
+def contexts(case: Case) -> list[TextColumn]:
+    """The keys of their contexts."""
+    return [TextColumn(log, key, in_context=True) for log in IDS for key in sorted(case.contexts.get(log, {}))]
+
+
+def _has(case: Case, log: Log) -> bool:
+    return log != "assignments" or case.joined.dataset.assignments is not None
+
+
+def batches(case: Case, column: TextColumn) -> Iterator[tuple[list[str], list[int]]]:
+    """The distinct values of a column with their rows, a batch at a time."""
+    found = (
+        case.context_values(column.log, column.name) if column.in_context else case.distinct(column.log, column.name)
+    )
+    for batch in found:
+        known = [(value, int(n)) for value, n in batch if value is not None]
+        yield [value for value, _ in known], [n for _, n in known]
+
+
+def rows_with(case: Case, column: TextColumn, values: Sequence[str] | None, table: str) -> Rows:
+    """The rows that have one of ``values`` in the column; None: all that have any. ``table`` is a name for them in the
+    engine. Of context keys that no relation holds, the places of a few."""
+    source, text = f"staged_{column.log}", column.name
+    if column.in_context:
+        place = dict(case.slices).get(column.name)
+        if place is None:
+            return Rows(places=places_holding(case, column.log, column.name, values))
+        text = place
+    elif (column.log, column.name) == ("exposures", "item_id"):
+        source, text = "(SELECT request_id, unnest(shown) AS item_id FROM staged_exposures) AS listed", "item_id"
+    query = f"SELECT {_ROW[column.log]} AS row FROM {source} WHERE {text} IS NOT NULL"
+    if values is None:
+        return Rows(query=query)
+    case.joined.engine.load(table, {"value": "VARCHAR"}, ((value,) for value in values))
+    return Rows(query=f"{query} AND {text} IN (SELECT value FROM {table})")
+
+
+def span(case: Case, log: Log, rows: Rows) -> tuple[int | None, int | None]:
+    """The first and the last instant of the rows that a query gives, in µs."""
+    if not rows.query:
+        return None, None
+    table, row = _TIMED[log]
+    first, last = case.one(
+        f"SELECT min(ts_us), max(ts_us) FROM {table} WHERE {row} IN (SELECT row FROM ({rows.query}))"
+    )
+    return first, last
+
+
+def cells_of(case: Case, log: Log, rows: Rows, keys: Sequence[str]) -> list[Cell]:
+    """Where, by the slice keys ``keys``, and when the rows of a query are among those of their log; nothing without a
+    query."""
+    if not rows.query:
+        return []
+    table, row = _TIMED[log]
+    bucket = f"((t.ts_us + 864000000000) // {case.bucket_us}) * {case.bucket_us} - 864000000000"
+    columns = ", ".join(f"t.{column}" for key, column in case.slices if key in keys)
+    found = case.rows(
+        f"SELECT {bucket}, {columns}, count(*), count(r.row) FROM {table} AS t "
+        f"LEFT JOIN (SELECT DISTINCT row FROM ({rows.query})) AS r ON t.{row} = r.row GROUP BY {bucket}, {columns}"
+    )
+    return cells(found, len(keys))
+
+
+def raw_ids(case: Case, most: int) -> dict[str, list[str]]:
+    """Users of each log that are no hex of a hash, up to ``most``, by words for where they were seen."""
+    found: dict[str, list[str]] = {}
+    for log in IDS:
+        if _has(case, log):
+            rows = case.rows(
+                f"SELECT DISTINCT user_id FROM staged_{log} "
+                "WHERE length(user_id) < 32 OR length(translate(lower(user_id), '0123456789abcdef', '')) > 0 "
+                f"ORDER BY user_id LIMIT {most}"
+            )
+            found[f"the {log}"] = [user for (user,) in rows]
+    return {source: users for source, users in found.items() if users}
