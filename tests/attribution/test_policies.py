@@ -135,15 +135,17 @@ def test_every_relation_equals_the_twin(joined, log, policy, cuts, shuffler):
         assert relevant(engine, "relevant") == oracle.relevant(done, fates)
         assert relevant(engine, "relevant_or_inferred") == oracle.relevant(done, fates, credited)
         described = quality.data_quality(found)
-        clicked = {point.rank: point.clicks for point in quality.clicks_by_rank(found) if point.clicks}
+        points = quality.clicks_by_rank(found)
     counts = Counter(fate for fate, _ in fates)
     assert {fate: getattr(described.fates, fate) for fate in oracle.FATES} == {f: counts[f] for f in oracle.FATES}
     assert described.fates.rows == len(done)
     assert described.rates.match.numerator == len(done) - sum(counts[f] for f in ("duplicate", "orphan", "ambiguous"))
     assert described.inferred_outcomes == sum(map(bool, credited))
-    assert clicked == Counter(
-        rank for row, (_, rank) in zip(done, fates, strict=True) if rank and row["event_type"] == "click"
-    )
+    clicked = Counter(rank for row, (_, rank) in zip(done, fates, strict=True) if rank and row["event_type"] == "click")
+    assert {point.rank: point.clicks for point in points if point.clicks} == clicked
+    assert {point.rank: point.share for point in points if point.clicks} == {
+        rank: count / clicked.total() for rank, count in clicked.items()
+    }
 
 
 @pytest.mark.parametrize("wanted", [*oracle.FATES[1:], 1, 2])

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from recsys.attribution.join import ALWAYS_BY, Joined
 from recsys.attribution.sources import MAX_SLICE_KEYS, AcceptedDataset
 from recsys.contracts.report import (
@@ -62,6 +64,21 @@ def data_quality(joined: Joined) -> DataQuality:
         refused=sum(gap.refused for gap in joined.dataset.gaps),
         aliases=len(joined.dataset.aliases),
         inferred_outcomes=inferred,
+    )
+
+
+def under_policy(joined: Joined, before: DataQuality) -> DataQuality:
+    """``before``, which is of the same logs under another policy, with the fates, rates and inferred outcomes of the
+    policy of ``joined``; without a breakdown."""
+    fates = _sum_fates(((row[-2], row[-1]) for row in joined.rows("fate_counts")), joined.dataset.outcomes.invalid)
+    shared = before.rates.join
+    [(inferred,)] = joined.rows("inferred_outcomes")
+    return replace(
+        before,
+        fates=fates,
+        rates=_rates(fates, shared.numerator, shared.denominator),
+        inferred_outcomes=inferred,
+        by=[],
     )
 
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import options, policy_options
+from recsys.evaluation.cli import join_compare, options, policy_options, trial_options
 
 if TYPE_CHECKING:
     from recsys.attribution.policy import Policy
     from recsys.attribution.sources import Dataset
+    from recsys.attribution.trial import TrialOptions
     from recsys.contracts.report import DataQuality
+    from recsys.evaluation.trials import Looked
 
 
 def join(
@@ -36,33 +38,60 @@ def join(
     fallback_window: policy_options.FallbackWindow = None,
     min_match_rate: policy_options.MinMatchRate = None,
     max_lost_rate: policy_options.MaxLostRate = None,
-    output: Annotated[Path | None, typer.Option(help="Write each outcome with its fate to this Parquet file.")] = None,
+    experiment_id: trial_options.ExperimentId = None,
+    control: trial_options.Control = None,
+    scope: trial_options.Scope = None,
+    as_of: trial_options.AsOf = None,
+    arm: trial_options.Arms = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Figures under several policies at once, and whether they agree.")
+    ] = False,
+    policies: Annotated[
+        str | None, typer.Option(help="YAML with the policies to compare, in place of the usual four.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Each outcome with its fate, as .parquet; with --compare the comparison, as .json or .md."),
+    ] = None,
     format: options.OutputFormat = options.Format.TEXT,
 ) -> int:
     """Join outcomes to exposures by request_id: one fate for each, and the valid, match, attribution and join rates.
 
-    Exits 2 when there is nothing to join, the match rate is under its minimum, or too much is known to be lost.
+    Where there is an assignment log, also who counts in each experiment, the figures by arm and their differences.
+
+    Exits 2 when there is nothing to join, the match rate is under its minimum, or too much is known to be lost; and
+    when over 1 % of an experiment's units are in two arms, its arms do not have the units that they should (p < 0.001,
+    or an arm is absent or was not declared), or no assignment is valid; with --compare also when the conclusion
+    depends on the policy.
 
     **Examples**
 
         recsys-eval join --exposures exposures.jsonl --outcomes outcomes.jsonl
         recsys-eval join --dataset logs.yaml --click-window 1h --output joined.parquet
+        recsys-eval join --dataset logs.yaml --compare --output comparison.md
+        recsys-eval join --dataset logs.yaml --experiment-id exp-1 --control A --arm A=9 --arm B=1
     """
     from recsys.attribution import sources
 
-    given = {key: value for key, value in locals().items() if key in policy_options.NAMES}
-    if output is not None:
+    told = locals()
+    given, tried = ({key: told[key] for key in part.NAMES} for part in (policy_options, trial_options))
+    several = join_compare.asked(compare=compare, policies=policies, slice_keys=slice_key, output=output)
+    if output is not None and several is None:
         _check_parquet(output)
     chosen, keys = policy_options.chosen(config, given)
     named = sources.from_options(exposures, outcomes, assignments, dataset)
-    return _join(named, chosen, slice_key or keys, output, format)
+    if several is not None:
+        return join_compare.compare(named, several(chosen), trial_options.chosen(tried, named), output, format)
+    return _join(named, chosen, trial_options.chosen(tried, named), slice_key or keys, output, format)
 
 
-def _join(named: Dataset, policy: Policy, keys: list[str], output: Path | None, form: options.Format) -> int:
+def _join(
+    named: Dataset, policy: Policy, trial: TrialOptions, keys: list[str], output: Path | None, form: options.Format
+) -> int:
     from recsys.attribution import join as joining
     from recsys.attribution import quality
     from recsys.attribution.opening import joined_logs
-    from recsys.evaluation import integrity, quality_text
+    from recsys.evaluation import integrity, trials
     from recsys.eventlog.whole import check_output
 
     with (
@@ -73,9 +102,10 @@ def _join(named: Dataset, policy: Policy, keys: list[str], output: Path | None, 
         if output is not None:
             check_output(output, [part.path for part in accepted.inputs])
             joining.write_parquet(joined, output)
-    _print(found, form, quality_text.render)
+        looked = trials.look(joined, trial)
+    _print(found, looked, form)
     options.tell_faults(accepted.faults, sum(part.invalid for part in accepted.inputs))
-    reasons = integrity.reasons_to_hold(found, policy)
+    reasons = [*integrity.reasons_to_hold(found, policy), *looked.reasons]
     for reason in reasons:
         sys.stderr.write(f"recsys-eval: hold: {reason}\n")
     return options.HOLD if reasons else 0
@@ -94,10 +124,13 @@ def _check_parquet(output: Path) -> None:
         )  # fmt: skip
 
 
-def _print(found: DataQuality, form: options.Format, as_text) -> None:  # noqa: ANN001 - a function of quality_text
+def _print(found: DataQuality, looked: Looked, form: options.Format) -> None:
     import msgspec
 
+    from recsys.evaluation import quality_text
+
     if form is options.Format.JSON:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        document = {**msgspec.structs.asdict(found), **looked.document()}
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
     else:
-        sys.stdout.write(as_text(found))
+        sys.stdout.write(quality_text.render(found) + looked.text())
