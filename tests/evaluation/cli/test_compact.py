@@ -45,8 +45,8 @@ def test_what_it_says(compacted, tmp_path):
     *told, options = done.out.splitlines()
     assert told == [
         "exposures: 61 rows in 2 new parts, 1 invalid; 61 rows in all",
-        "outcomes: 23 rows in 1 new parts, 1 invalid; 23 rows in all",
-        "assignments: 60 rows in 1 new parts; 60 rows in all",
+        "outcomes: 23 rows in 1 new part, 1 invalid; 23 rows in all",
+        "assignments: 60 rows in 1 new part; 60 rows in all",
     ]
     roles = ("exposures", "outcomes", "assignments")
     assert shlex.split(options) == [word for role in roles for word in (f"--{role}", str(tmp_path / "out" / role))]
@@ -108,11 +108,11 @@ def test_stdin_and_unfinished_lines(recsys_eval, write, outcome, tmp_path):
     """Standard input is a log like others; a line that is not whole yet is told, and is no fault."""
     log = write("o.jsonl", outcome(1))
     done = recsys_eval("compact", "--outcomes", "-", "--output", tmp_path / "out", stdin=log.read_bytes())
-    assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: 1 rows in 1 new parts; 1 rows in all")
+    assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: 1 row in 1 new part; 1 row in all")
     with log.open("ab") as file:
         file.write(b'{"request_id')
     done = recsys_eval("compact", "--outcomes", log, "--output", tmp_path / "out")
-    assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: nothing new; 1 rows in all")
+    assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: nothing new; 1 row in all")
     assert done.err == f"recsys-eval: {log}: 12 bytes of a line that is not whole yet are left for later\n"
 
 

@@ -72,9 +72,15 @@ def _tell(done: Sequence[Done], output: Path) -> None:
                 f"recsys-eval: {name}: {rest:,} bytes of a line that is not whole yet are left for later\n"
             )
     for each in done:
-        new = f"{each.rows:,} rows in {each.parts:,} new parts" if each.rows or each.invalid else "nothing new"
+        new = f"{_count(each.rows, 'row')} in {_count(each.parts, 'new part')}"
+        if not each.rows and not each.invalid:
+            new = "nothing new"
         invalid = f", {each.invalid:,} invalid" if each.invalid else ""
-        sys.stdout.write(f"{each.role}: {new}{invalid}; {each.valid_rows:,} rows in all\n")
+        sys.stdout.write(f"{each.role}: {new}{invalid}; {_count(each.valid_rows, 'row')} in all\n")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _options(done: Sequence[Done], output: Path) -> list[str]:
