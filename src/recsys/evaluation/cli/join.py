@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from recsys.contracts.report import DataQuality
     from recsys.evaluation.trials import Looked
 
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Each outcome with its fate, as .parquet; with --compare the comparison, as .json or .md."),
+]
+
 
 def join(
     exposures: options.Exposures = None,
@@ -43,16 +48,9 @@ def join(
     scope: trial_options.Scope = None,
     as_of: trial_options.AsOf = None,
     arm: trial_options.Arms = None,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Figures under several policies at once, and whether they agree.")
-    ] = False,
-    policies: Annotated[
-        str | None, typer.Option(help="YAML with the policies to compare, in place of the usual four.")
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Each outcome with its fate, as .parquet; with --compare the comparison, as .json or .md."),
-    ] = None,
+    compare: join_compare.Compare = False,
+    policies: join_compare.Policies = None,
+    output: Output = None,
     format: options.OutputFormat = options.Format.TEXT,
 ) -> int:
     """Join outcomes to exposures by request_id: one fate for each, and the valid, match, attribution and join rates.

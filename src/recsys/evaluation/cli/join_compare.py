@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from recsys import console
 from recsys.errors import UsageError
@@ -19,6 +21,17 @@ if TYPE_CHECKING:
     from recsys.contracts.comparison import Comparison
 
 SUFFIXES = (".json", ".md")
+PANEL = "Comparison of policies"
+Compare = Annotated[
+    bool,
+    typer.Option(
+        "--compare", help="Figures under several policies at once, and whether they agree.", rich_help_panel=PANEL
+    ),
+]
+Policies = Annotated[
+    str | None,
+    typer.Option(help="YAML with the policies to compare, in place of the usual four.", rich_help_panel=PANEL),
+]
 
 
 def asked(
