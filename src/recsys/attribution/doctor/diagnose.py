@@ -51,7 +51,7 @@ def diagnose(
                 version=__version__,
                 inputs=accepted.inputs,
                 effective_config=_effective(chosen, policy),
-                bill=_bill(case, found),
+                bill=_bill(case, found, checks),
                 findings=found,
                 checks=checks,
             )
@@ -120,7 +120,7 @@ def _instant(micros: int | None) -> datetime | None:
     return None if micros is None else EPOCH + timedelta(microseconds=micros)
 
 
-def _bill(case: Case, found: Sequence[Finding]) -> Bill:
+def _bill(case: Case, found: Sequence[Finding], checks: Sequence[Check]) -> Bill:
     counted = Counter(finding.severity for finding in found)
     status = "serious" if counted["serious"] else "warnings" if counted["warning"] else "clean"
     shown, fates = case.quality.exposures, case.quality.fates
@@ -129,7 +129,9 @@ def _bill(case: Case, found: Sequence[Finding]) -> Bill:
     match = case.quality.rates.match.value
     if match is not None:
         told += f", match rate {match:.2%}"
-    headline = f"A clean bill: nothing found in {told}."
+    unable = sum(bool(check.unable) for check in checks)
+    silent = f"; {unable} of {len(checks)} detectors had nothing to look at" if unable else ""
+    headline = f"A clean bill: nothing found in {told}{silent}."
     if found:
         severe = [f"{counted[kind]} {kind}" for kind in ("serious", "warning") if counted[kind]]
         headline = f"{' and '.join(severe)} finding{'s' if len(found) > 1 else ''} in {told}."

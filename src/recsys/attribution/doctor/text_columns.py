@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from recsys.attribution.doctor.breakdown import Cell, cells
 from recsys.attribution.doctor.case import Case
+from recsys.attribution.doctor.case import text as quoted
 from recsys.attribution.doctor.lines_holding import places_holding
 from recsys.attribution.doctor.symptoms import Log, Rows
 
@@ -26,6 +27,12 @@ _TIMED = MappingProxyType(
         "outcomes": ("outcome_fates", "row_number"),
         "assignments": ("staged_assignments", "request_id"),
     }
+)
+_LISTED = "(SELECT request_id, unnest(shown) AS item_id FROM staged_exposures) AS listed"
+_HASHES = (
+    "(length({text}) >= 40 AND length(translate(lower({text}), '0123456789abcdef', '')) = 0) "
+    "OR (length({text}) = 36 AND length(translate(lower({text}), '0123456789abcdef', '')) = 4 "
+    "AND length(translate({text}, '-', '')) = 32)"
 )
 
 
@@ -61,6 +68,27 @@ def batches(case: Case, column: TextColumn) -> Iterator[tuple[list[str], list[in
     found = (
         case.context_values(column.log, column.name) if column.in_context else case.distinct(column.log, column.name)
     )
+    return _known(found)
+
+
+def readable(case: Case, column: TextColumn) -> Iterator[tuple[list[str], list[int]]]:
+    """``batches`` without hashes and UUIDs, which hold nothing to read and are most of many columns. Their rows come as
+    those of an empty value, all together."""
+    source, text, n = f"staged_{column.log}", column.name, "count(*)"
+    if column.in_context:
+        source, text, n = (
+            f"(SELECT * FROM {column.log}_context WHERE key = {quoted(column.name)}) AS c",
+            "value",
+            "sum(n)",
+        )
+    elif (column.log, column.name) == ("exposures", "item_id"):
+        source, text = _LISTED, "item_id"
+    value = f"CASE WHEN {_HASHES.format(text=text)} THEN '' ELSE {text} END"
+    query = f"SELECT {value}, {n} FROM {source} WHERE {text} IS NOT NULL GROUP BY {value}"
+    return _known(case.joined.engine.batches(query))
+
+
+def _known(found: Iterator[list[tuple[str, int]]]) -> Iterator[tuple[list[str], list[int]]]:
     for batch in found:
         known = [(value, int(n)) for value, n in batch if value is not None]
         yield [value for value, _ in known], [n for _, n in known]
@@ -76,7 +104,7 @@ def rows_with(case: Case, column: TextColumn, values: Sequence[str] | None, tabl
             return Rows(places=places_holding(case, column.log, column.name, values))
         text = place
     elif (column.log, column.name) == ("exposures", "item_id"):
-        source, text = "(SELECT request_id, unnest(shown) AS item_id FROM staged_exposures) AS listed", "item_id"
+        source, text = _LISTED, "item_id"
     query = f"SELECT {_ROW[column.log]} AS row FROM {source} WHERE {text} IS NOT NULL"
     if values is None:
         return Rows(query=query)

@@ -15,13 +15,13 @@ HEADING = 8
 
 
 def render(diagnosis: Diagnosis) -> str:
-    """All of it. Of clean logs, where every detector could look and nothing is gone, one line."""
+    """All of it; of clean logs one line, and what is gone since the baseline."""
     blocks = [diagnosis.bill.headline]
     blocks += ["\n".join(_finding(finding, 0)) for finding in diagnosis.findings]
     if diagnosis.gone:
         blocks.append(_wrapped("Gone since the baseline: ", ", ".join(diagnosis.gone) + "."))
     blocks += [_wrapped("Note: ", note) for note in diagnosis.notes]
-    blocks += _unable(diagnosis)
+    blocks += _unable(diagnosis) if diagnosis.findings else []
     return "\n".join(printable(line) for line in "\n\n".join(blocks).split("\n")) + "\n"
 
 

@@ -48,7 +48,7 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
     symptoms = []
     for place, column in enumerate([*text_columns.ids(case), *text_columns.contexts(case)]):
         search, values, rows = ColumnSearch(column.title, examples=KEPT), 0, 0
-        for batch, counts in text_columns.batches(case, column):
+        for batch, counts in text_columns.readable(case, column):
             search.add(batch, counts)
             values, rows = values + len(batch), rows + sum(counts)
         for match in search.found():

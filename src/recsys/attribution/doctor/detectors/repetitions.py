@@ -4,7 +4,8 @@ ids.
 Delivery at least once makes duplicates, and the join takes them out: up to ``warning`` (1 %) they are healthy, and
 from ``serious`` (20 %) on something sends everything twice. A second click within ``double_click_seconds`` counts as
 one more, so that from ``double_serious`` (5 % of the clicks) on the figures are inflated. A list that the same user
-gets again on the same surface within ``seconds`` may be a reload, so it is a warning up to ``serious`` (10 %).
+gets again on the same surface within ``seconds`` may be a reload, so it is a warning up to ``serious`` (10 %); where
+both lists of such pairs have outcomes as often as if each was seen by itself, they were, and nothing is wrong.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from types import MappingProxyType
 from recsys.attribution.doctor.breakdown import percent
 from recsys.attribution.doctor.case import Case
 from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Shift, Symptom, graded
+
+ENOUGH = 5
+"""So many pairs with outcomes of both lists must be expected before their number says something."""
 
 
 def _look_at_duplicates(case: Case, limits: Limits) -> list[Symptom]:
@@ -128,7 +132,7 @@ def _look_at_lists(case: Case, limits: Limits) -> list[Symptom]:
     n, first, last = case.one("SELECT count(*), min(ts_us), max(ts_us) FROM following_lists WHERE same_list")
     of = case.quality.exposures.distinct
     severity = graded(n / of, limits) if n else None
-    if severity is None:
+    if severity is None or _both_were_seen(case):
         return []
     return [
         Symptom(
@@ -151,6 +155,24 @@ def _look_at_lists(case: Case, limits: Limits) -> list[Symptom]:
             shift=Shift(exposures_extra=n, note="As if each was one exposure with the one before it."),
         )
     ]
+
+
+def _both_were_seen(case: Case) -> bool:
+    """Whether the lists of such pairs are answered as if each was seen by itself: both of a pair as often as chance has
+    it, by the share of each that is. Of one list that is rendered once only one id has outcomes."""
+    n, before, after, both = case.one(
+        """
+        WITH answered AS (SELECT DISTINCT request_id FROM joined_requests)
+        SELECT count(*), count(b.request_id), count(a.request_id),
+            count(*) FILTER (WHERE a.request_id IS NOT NULL AND b.request_id IS NOT NULL)
+        FROM following_lists AS f
+        LEFT JOIN answered AS a ON f.request_id = a.request_id
+        LEFT JOIN answered AS b ON f.previous_request_id = b.request_id
+        WHERE f.same_list
+        """
+    )
+    expected = before * after / n
+    return expected >= ENOUGH and both >= expected / 2
 
 
 DUPLICATES = Detector(
