@@ -205,6 +205,9 @@ def test_the_plain_join_counts_what_names_a_request(joined):
         click(3, ts="2199-01-01T00:00:00Z"),
     ]  # fmt: skip
     assert Counter(fates_of(joined, [exposure()], done, REQUEST_ID_ONLY)) == {"attributed": 4, "duplicate": 1}
+    with joined([exposure()], done, policy=REQUEST_ID_ONLY) as found:
+        points = quality.clicks_by_rank(found)
+    assert [(point.rank, point.clicks, point.share) for point in points] == [(1, 3, 1.0), (2, 0, 0.0)]
 
 
 @pytest.mark.parametrize(("credit", "expected"), [("last", [("r3", 2)]), ("first", [("r1", 2)]), ("all", ["all"])])
