@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 
+from recsys.contracts.comparison import Comparison
 from recsys.contracts.diagnosis import Diagnosis
 from recsys.contracts.events import RECORDS
 from recsys.contracts.report import Report
 from recsys.contracts.snapshot import Snapshot
+from recsys.contracts.trace import Trace
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TYPES: dict[str, type[msgspec.Struct]] = {
@@ -22,6 +24,8 @@ TYPES: dict[str, type[msgspec.Struct]] = {
     "report.v1": Report,
     "snapshot.v1": Snapshot,
     "diagnosis.v1": Diagnosis,
+    "comparison.v1": Comparison,
+    "trace.v1": Trace,
 }
 
 

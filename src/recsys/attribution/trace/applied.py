@@ -26,8 +26,7 @@ def told(file: str, snapshot: Snapshot, exposure: Exposure) -> contract.Applied:
     named = context.get("config_version")
     notes = []
     if tenant is not None and tenant != snapshot.tenant_id:
-        notes.append(f"The snapshot is of tenant {snapshot.tenant_id}, and the list of tenant {tenant}.")
-        named = None
+        return _of_another_tenant(file, snapshot, context, tenant)
     if named is not None and (bound := _BOUND.search(named)):
         notes.append(f"The service's own settings (RECSYS_ALGO_MAX_K) bounded its lists to {bound[1]} items.")
         named = named[: bound.start()]
@@ -44,6 +43,30 @@ def told(file: str, snapshot: Snapshot, exposure: Exposure) -> contract.Applied:
         weights=None if version is None else _weights(version.document, context),
         weights_now=None if current is None else _weights(current.document, context),
         notes=notes,
+    )
+
+
+def _of_another_tenant(
+    file: str, snapshot: Snapshot, context: dict[str, str], tenant: str
+) -> contract.Applied:
+    """Nothing: versions of one tenant say nothing of another's lists, whatever their names are."""
+
+    def unknown(key: str) -> contract.AppliedVersion:
+        note = "not looked up, for the snapshot is of another tenant"
+        return contract.AppliedVersion(
+            name=context.get(key), current=None, created_at=None, document=None, diff=[], note=note
+        )
+
+    return contract.Applied(
+        file=file,
+        tenant_id=snapshot.tenant_id,
+        exported_at=snapshot.exported_at,
+        config=unknown("config_version"),
+        rules=unknown("rules_version"),
+        layers=[],
+        weights=None,
+        weights_now=None,
+        notes=[f"The snapshot is of tenant {snapshot.tenant_id}, and the list of tenant {tenant}."],
     )
 
 

@@ -49,7 +49,8 @@ def _bounded(answer: Answer, centre: int) -> Answer:
 def told(found: Mapping[Role, Answer], subject: Subject, around_us: int) -> contract.Around:
     """The rows, whose lines are numbered, in order of time."""
     rows = sorted(
-        (row for answer in found.values() for row in answer.rows), key=lambda row: (row.ts_us, row.file, row.line)
+        (row for answer in found.values() for row in answer.rows),
+        key=lambda row: (row.ts_us, row.file, row.line, row.offset),
     )
     return contract.Around(
         user_ids=sorted(subject.user_ids),

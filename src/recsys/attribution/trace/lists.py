@@ -85,7 +85,8 @@ def events(
 ) -> dict[str, list[contract.ItemEvent]]:
     """What happened to each item: outcomes of the request, and orphans that are credited to its list, by time."""
     found: dict[str, list[contract.ItemEvent]] = {}
-    for row, fate in sorted(zip(outcomes, fates, strict=True), key=lambda pair: pair[0].ts_us):
+    in_time = sorted(zip(outcomes, fates, strict=True), key=lambda each: (each[0].ts_us, each[1].fate != "attributed"))
+    for row, fate in in_time:
         record = row.record
         if not isinstance(record, Outcome):
             continue

@@ -59,10 +59,10 @@ def _difference(request_id: str, other: str) -> str:
     plain, folded = request_id.strip(_AROUND).casefold(), other.strip().casefold()
     if folded == plain:
         return "upper and lower case"
-    if folded.startswith(plain) or folded.endswith(plain):
-        return f"longer by {len(folded) - len(plain)} characters"
-    if plain.startswith(folded) or plain.endswith(folded):
-        return f"shorter by {len(plain) - len(folded)} characters"
+    if folded.startswith(plain) or folded.endswith(plain) or plain.startswith(folded) or plain.endswith(folded):
+        count = abs(len(folded) - len(plain))
+        how = "longer" if len(folded) > len(plain) else "shorter"
+        return f"length: it is {count} character{'' if count == 1 else 's'} {how}"
     return "some characters"
 
 

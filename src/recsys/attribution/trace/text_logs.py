@@ -20,6 +20,9 @@ from recsys.eventlog.ranges import BadLine
 from recsys.eventlog.reader import LogFile, beside, expand_all, localize
 from recsys.eventlog.validation import LOOKED_AT_LINES, FileValidation, Progress
 
+TAIL_BYTES = 1 << 20
+"""The last line of a file is looked for in so many bytes; what a log has grown by since does not count."""
+
 
 class _File(Struct, frozen=True):
     """A file as a person knows it, where it can be read, how many of its bytes count, and the file beside which its
@@ -115,6 +118,6 @@ def _first_and_last(file: _File) -> list[bytes]:
         return []
     with file.plain.open("rb") as content:
         first = content.readline(MAX_LINE_BYTES)
-        content.seek(max(file.size - scan.BLOCK_BYTES, 0))
-        last = content.read(scan.BLOCK_BYTES).removesuffix(b"\n").rpartition(b"\n")[2]
+        content.seek(max(file.size - TAIL_BYTES, 0))
+        last = content.read(min(TAIL_BYTES, file.size)).removesuffix(b"\n").rpartition(b"\n")[2]
     return [first.removesuffix(b"\n"), last]

@@ -60,7 +60,7 @@ def _assignments(named: Mapping[Role, Sequence[Row]]) -> Iterator[contract.Trace
 
 def _outcomes(named: Mapping[Role, Sequence[Row]], judged: reasons.Told) -> Iterator[contract.TracedRow]:
     places = {id(row): place for place, row in enumerate(judged.rows)}
-    for row in sorted(named.get("outcomes", ()), key=lambda row: row.ts_us):
+    for row in sorted(named.get("outcomes", ()), key=lambda row: (row.ts_us, row.file, row.line)):
         if isinstance(record := row.record, Outcome):
             place = places[id(row)]
             yield contract.TracedRow(

@@ -64,7 +64,7 @@ def without_list(rows: Sequence[contract.TracedRow]) -> list[str]:
             "Its outcomes are orphans: they count against the match rate and for no list. Either the list was not "
             "logged, or its log is not among these files, or the product sends another request_id than the list's."
         )
-        found.append("Below, what the subject was shown at that time: does a list there show the item?")
+        found.append("See what the subject was shown at that time: does a list there show the item?")
     if any(row.log == "assignments" for row in rows):
         found.append("The variant was assigned, and then no list logged: did the request fail, or the exposure log?")
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -65,10 +65,8 @@ def chosen(config: str | None, given: Mapping[str, object]) -> tuple[Policy, lis
     """
     from recsys.attribution import policies
     from recsys.attribution.policy import EVENT_TYPES
-    from recsys.attribution.sources import DEFAULT_SLICE_KEYS
-    from recsys.evaluation import config as configs
 
-    section, keys = ({}, DEFAULT_SLICE_KEYS) if config is None else configs.attribution_section(config)
+    section, keys = _of_yaml(config)
     options = {key: value for key, value in given.items() if value is not None}
     windows = {kind: options.pop(f"{kind}_window") for kind in EVENT_TYPES if f"{kind}_window" in options}
     if windows:
@@ -83,3 +81,14 @@ def chosen(config: str | None, given: Mapping[str, object]) -> tuple[Policy, lis
         return f"{config}: attribution.{key}"
 
     return policies.read({**section, **options}, f"{config or 'options'}: attribution", place), list(keys)
+
+
+def _of_yaml(config: str | None) -> tuple[dict[str, Any], Sequence[str]]:
+    """The section ``attribution`` and the slice keys; without a YAML the defaults, and nothing is imported for it."""
+    if config is None:
+        from recsys.attribution.sources import DEFAULT_SLICE_KEYS
+
+        return {}, DEFAULT_SLICE_KEYS
+    from recsys.evaluation import config as configs
+
+    return configs.attribution_section(config)

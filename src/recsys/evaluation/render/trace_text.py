@@ -29,14 +29,15 @@ ODD = {
 def render(trace: contract.Trace) -> str:
     """The whole trace."""
     parts = [
-        [f"request {_id(trace.request_id)}: {trace.headline}"],
+        [f"request {_id(trace.request_id)}: {printable(trace.headline)}"],
+        _near(trace),
+        _checks(trace),
         *(_list(shown) for shown in trace.lists if shown.standing != "redelivery"),
         *([*_experiment(each)] for each in trace.experiments),
         _rows(trace),
         _around(trace),
         _applied(trace.applied),
         _gaps(trace),
-        _near(trace),
     ]
     return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part) + "\n"
 
@@ -136,7 +137,7 @@ def _rows(trace: contract.Trace) -> list[str]:
     if not trace.rows:
         return []
     rows = [
-        [row.fate, row.log.removesuffix("s"), row.event_type or "", _id(row.item_id or ""), row.reason, _place(row.at)]
+        [row.fate, _place(row.at), row.event_type or row.log.removesuffix("s"), _id(row.item_id or ""), row.reason]
         for row in trace.rows
     ]
     more = [f"  … {count} more: {what}" for what, count in trace.more_rows.items()]
@@ -161,9 +162,12 @@ def _around(trace: contract.Trace) -> list[str]:
 def _neighbour(row: contract.Neighbour) -> list[str]:
     when = f"{'-' if row.offset_s < 0 else '+'}{elapsed(round(abs(row.offset_s) * 1e6))}"
     if row.log == "exposures":
-        what, told = "list", f"{row.items} items" + (f" on {_id(row.surface)}" if row.surface else "")
+        what, told = (
+            "list",
+            f"{row.items} item{'' if row.items == 1 else 's'}" + (f" on {_id(row.surface)}" if row.surface else ""),
+        )
         told += ", the same ones" if row.same_items else ""
-        told += f", {', '.join(map(_id, row.shows))} among them" if row.shows else ""
+        told += f", which shows {', '.join(map(_id, row.shows))}" if row.shows else ""
     else:
         what, told = row.event_type or "", _id(row.item_id or "")
         told += f" {row.value:.15g}" if row.value is not None else ""
@@ -203,9 +207,13 @@ def _gaps(trace: contract.Trace) -> list[str]:
 
 
 def _near(trace: contract.Trace) -> list[str]:
-    lines = []
-    if trace.near:
-        lines += ["ids that resemble it", *table([[_id(near.request_id), near.difference] for near in trace.near]), ""]
-    if trace.checks:
-        lines += ["what to check", *(f"  - {printable(check)}" for check in trace.checks)]
-    return lines
+    if not trace.near:
+        return []
+    return [
+        "ids that resemble it",
+        *table([[_id(near.request_id), f"differs in {near.difference}"] for near in trace.near]),
+    ]
+
+
+def _checks(trace: contract.Trace) -> list[str]:
+    return ["what to check", *(f"  - {printable(check)}" for check in trace.checks)] if trace.checks else []
