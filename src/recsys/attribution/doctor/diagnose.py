@@ -13,7 +13,7 @@ from recsys import __version__
 from recsys.attribution import sources
 from recsys.attribution.doctor import cases, effects, limits, locate, nest
 from recsys.attribution.doctor.case import Case
-from recsys.attribution.doctor.detectors import DETECTORS
+from recsys.attribution.doctor.detectors import DETECTORS, EXPLAINS
 from recsys.attribution.doctor.symptoms import Limits, Place, Symptom, Unable
 from recsys.attribution.engine.choice import EngineChoice, opened
 from recsys.attribution.opening import DEFAULT_ENGINE
@@ -80,7 +80,7 @@ def _look(
 def _findings(case: Case, named: Sequence[tuple[str, Symptom]]) -> list[Finding]:
     """The causes, the most serious first, each with what it explains."""
     symptoms = [symptom for _, symptom in named]
-    explained = nest.parents(case, symptoms)
+    explained = nest.parents(case, named, EXPLAINS)
     places = locate.samples(case, symptoms)
 
     def finding(place: int) -> Finding:

@@ -27,10 +27,12 @@ class Place(Struct, frozen=True, order=True):
 
 class Rows(Struct, frozen=True, kw_only=True):
     """Which rows a symptom is about: ``query`` gives one column named ``row``, the ``row_number`` of outcomes, or the
-    ``request_id`` of exposures and assignments; or ``places`` names refused lines."""
+    ``request_id`` of exposures and assignments; or ``places`` names lines. ``outcomes``: a query for the outcomes that
+    a symptom of another log concerns too."""
 
     query: str = ""
     places: frozenset[Place] = frozenset()
+    outcomes: str = ""
 
 
 class Shift(Struct, frozen=True, kw_only=True):

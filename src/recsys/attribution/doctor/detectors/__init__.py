@@ -1,6 +1,9 @@
-"""The detectors, causes before what they explain: of two findings about the same rows the earlier one is the cause."""
+"""The detectors, causes before what they explain, and which of them explain which."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from recsys.attribution.doctor.detectors.ambiguous_requests import AMBIGUOUS_REQUESTS
 from recsys.attribution.doctor.detectors.anonymous_identity import ANONYMOUS_IDENTITY
@@ -47,3 +50,22 @@ DETECTORS: tuple[Detector, ...] = (
     FUTURE,
     MATCH_RATE,
 )
+
+EXPLAINS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "only_outcomes": frozenset({"match_rate"}),
+        "lost_records": frozenset({"match_rate"}),
+        "refused_lines": frozenset({"missing_request_id"}),
+        "anonymous_identity": frozenset({"user_mismatch"}),
+        "user_mismatch": frozenset({"personal_data", "weak_hashes"}),
+        "personal_data": frozenset({"weak_hashes"}),
+        "ambiguous_requests": frozenset({"match_rate", "repeated_lists", "never_rendered", "assignment_missing"}),
+        "clock_skew": frozenset({"late_outcomes", "window_too_short", "future"}),
+        "late_outcomes": frozenset({"window_too_short"}),
+        "bots": frozenset({"duplicates", "repeated_lists", "never_rendered"}),
+        "repeated_lists": frozenset({"never_rendered"}),
+        "two_variants": frozenset({"assignment_missing"}),
+    }
+)
+"""Of two findings about the same rows the first explains the second where its detector can be the cause of it. Of one
+detector the first finding explains the others about its rows."""

@@ -73,7 +73,10 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
             log="exposures",
             n=found.n,
             of=found.of,
-            rows=Rows(query="SELECT request_id AS row FROM ambiguous_requests"),
+            rows=Rows(
+                query="SELECT request_id AS row FROM ambiguous_requests",
+                outcomes="SELECT row_number AS row FROM outcome_fates WHERE fate = 'ambiguous'",
+            ),
             first_us=found.first_us,
             last_us=found.last_us,
             onset_us=found.since_us,

@@ -116,7 +116,7 @@ def _ahead(case: Case, limits: Limits) -> list[Symptom]:
     first = _quantile(case, group.condition, 0.05)
     if severity is None or first is None or first < earliest or counted.hit < limits["least_clicks"]:
         return []
-    return [_clock(case, group, f"{group.condition} AND {late}", severity, "ahead", first)]
+    return [_clock(case, group, f"{group.condition} AND {late}", severity, "ahead of", first)]
 
 
 def _clock(case: Case, group: _Group, condition: str, severity: str, side: str, skew_s: float) -> Symptom:
@@ -127,12 +127,13 @@ def _clock(case: Case, group: _Group, condition: str, severity: str, side: str, 
         (since,) = case.one(f"SELECT min(ts_us) FROM outcome_fates WHERE {condition} AND ts_us >= {begin}")
     hours = round(skew_s / HALF_HOUR_S) * HALF_HOUR_S
     zone = bool(hours) and abs(skew_s - hours) <= ZONE_SLACK_S
-    amount = f"{abs(hours) / 3_600:g} hours: another time zone" if zone else f"about {abs(skew_s):,.0f} seconds"
+    amount = f"{abs(hours) / 3_600:g} h" if zone else f"about {abs(skew_s):,.0f} s"
+    why = ", as that of another time zone" if zone else ""
     when = f", since {instant(since)}" if since is not None else ""
     lost = clicks if side == "behind" else 0
     return Symptom(
         severity="serious" if severity == "serious" else "warning",
-        cause=f"The clock of the outcomes{group.told} is {side} of that of their exposures by {amount}{when}.",
+        cause=f"The clock of the outcomes{group.told} is {amount} {side} that of their exposures{why}{when}.",
         fix=_CLOCKS,
         log="outcomes",
         n=n,
@@ -143,16 +144,18 @@ def _clock(case: Case, group: _Group, condition: str, severity: str, side: str, 
         last_us=last,
         onset_us=since,
         facts=[
-            f"5 % of these come within {_seconds(_quantile(case, group.condition, 0.05))} after their list.",
-            f"Half of these come within {_seconds(_quantile(case, group.condition, 0.5))}.",
+            f"From the list to the outcome, by the two clocks: {_spread(case, group.condition)}.",
             *told_by_key(group.cells, case.joined.slice_keys),
         ],
         shift=Shift(clicks_found=lost, note="As if all of them came after their list.") if lost else None,
     )
 
 
-def _seconds(value: float | None) -> str:
-    return "—" if value is None else f"{value:,.1f} s"
+def _spread(case: Case, condition: str) -> str:
+    """Quantiles of the delays in words."""
+    parts = ((0.05, "5 %"), (0.5, "half"), (0.95, "95 %"))
+    found = [(words, _quantile(case, condition, share)) for share, words in parts]
+    return ", ".join(f"{words} at most {delay:,.0f} s" for words, delay in found if delay is not None)
 
 
 def _counted(case: Case, condition: str) -> tuple[int, int, int, int]:
