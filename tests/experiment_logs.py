@@ -1,5 +1,6 @@
 """Hypothesis strategies of small logs with experiments, full of trouble; and healthy ones, made by hand."""
 
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiment_oracle import Asked, Logs
@@ -74,3 +75,33 @@ asked = st.builds(
     window_us=st.sampled_from([0, 60_000_000]),
     tolerance_us=st.sampled_from([0, 5_000_000]),
 )
+
+
+def many(count):
+    """``count`` logs as Hypothesis draws them, always the same, as one: the ids of each begin with its number. Some
+    assignments are delivered twice."""
+    drawn = []
+
+    @settings(max_examples=count, deadline=None, database=None, derandomize=True)
+    @given(logs)
+    def keep(found):
+        drawn.append(found)
+
+    keep()
+    parts = zip(*((found.exposures, found.outcomes, found.assignments) for found in drawn), strict=True)
+    shown, done, assigned = (
+        [_apart(row, number) for number, rows in enumerate(part) for row in rows] for part in parts
+    )
+    return Logs(shown, done, assigned + assigned[::7])
+
+
+def _apart(row, number):
+    return row | {name: f"{number}-{row[name]}" for name in ("request_id", "user_id")}
+
+
+CHOSEN = [
+    Asked("x"),
+    Asked("x", scope="user", as_of_us=AT_TEN + 65_000_000, window_us=60_000_000, tolerance_us=0),
+    Asked("x", scope="request", as_of_us=AT_TEN + 3_600_000_000, window_us=3_596_000_000),
+]
+"""Parameters under which many logs are looked at."""

@@ -26,6 +26,11 @@ class Asked:
     tolerance_us: int = 5_000_000
     policy: dict = field(default_factory=dict)
 
+    @property
+    def row(self):
+        """The row of the table ``experiment``."""
+        return self.experiment_id, self.scope, self.as_of_us, self.window_us, self.tolerance_us
+
 
 @dataclass(frozen=True)
 class Logs:
@@ -276,3 +281,30 @@ RELATIONS = {
     )
 }  # fmt: skip
 """Name → the function that gives the rows of the relation."""
+
+_UNIT_SUMS = "clicks conversions value_whole value_part no_value odd_value"
+_ROW = "request_id event_type ts_us value_micros no_value odd_value"
+COLUMNS = {
+    name: tuple(words.split())
+    for name, words in {
+        "subject_assignments": "experiment_id variant request_id user_id ts_us anonymous",
+        "assigned_units": "experiment_id user_id variant first_ts_us in_two_arms",
+        "experiment_units": "user_id variant first_ts_us in_two_arms",
+        "experiment_exposures": "request_id user_id variant ts_us n_items error standing",
+        "experiment_lists": "user_id variant in_two_arms exposures",
+        "valued_outcomes":
+            "request_id user_id event_type ts_us fate exposure_user_id value_micros no_value odd_value",
+        "experiment_outcomes": f"user_id variant {_ROW}",
+        "experiment_unit_sums": f"user_id variant in_two_arms exposures {_UNIT_SUMS}",
+        "crossed_arms": "experiment_id variant other_experiment_id other_variant units",
+        "experiment_assignments": "assignment_rows repeated anonymous requests unexposed",
+        "experiment_moments":
+            "variant units in_two_arms exposed no_value odd_value n nn c cc cn v vv vn w p ww wp pp wn pn",
+        "experiment_names": "experiment_id",
+        "experiment_standings": "variant standing n empty error",
+        "unjoined_outcomes":
+            "orphan_clicks ambiguous_clicks orphan_conversions ambiguous_conversions cc vv rw rp rwrw rwrp rprp "
+            "lw lp lwlw lwlp lplp largest",
+    }.items()
+}  # fmt: skip
+"""Name → the columns, in order, of the relation and of the rows of its twin."""

@@ -1,5 +1,6 @@
 """The relations of experiments against their plain-Python twins, and who counts, by hand."""
 
+import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -9,18 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import experiment_oracle as oracle
-from experiment_logs import asked, logs
+from experiment_logs import CHOSEN, asked, logs, many
 from recsys.attribution import experiment, relations
 from recsys.attribution.policy import Policy
 from recsys.statistics.moments import Moments
 
 ALL = (*relations.EXPERIMENT_TABLES, *relations.EXPERIMENT_QUERIES)
+STANDINGS = {
+    "anonymous", "other_user", "before_assignment", "unassigned", "ambiguous", "too_recent", "counts",
+}  # fmt: skip
 
 
 def load(joined, params):
     """The parameters, as the twin has them, and the tables of the experiment."""
-    row = (params.experiment_id, params.scope, params.as_of_us, params.window_us, params.tolerance_us)
-    joined.engine.load("experiment", dict(experiment._TYPES), [row])
+    joined.engine.load("experiment", dict(experiment.COLUMN_TYPES), [params.row])
     for name in relations.EXPERIMENT_TABLES:
         joined.engine.create(name, relations.text(name), view=name in relations.EXPERIMENT_VIEWS)
 
@@ -34,27 +37,40 @@ def rows_of(joined, name):
     return Counter(tuple(map(whole, row)) for row in joined.engine.rows(relations.text(name)))
 
 
-def test_every_relation_has_a_twin():
-    """None is left out of the comparison."""
-    assert set(ALL) == set(oracle.RELATIONS)
+def test_every_relation_has_a_twin(joined):
+    """None is left out of the comparison, and its columns are those of the twin, in order."""
+    assert set(ALL) == set(oracle.RELATIONS) == set(oracle.COLUMNS)
+    with joined([], []) as made:
+        load(made, oracle.Asked("x"))
+        for name in ALL:
+            assert tuple(made.engine.columns(relations.text(name))) == oracle.COLUMNS[name], name
 
 
-small_logs = given(logs, asked, st.integers(1, 3), st.randoms())
-
-
-@settings(max_examples=30, deadline=None)
-@small_logs
+@settings(max_examples=8, deadline=None)
+@given(logs, asked, st.integers(1, 3), st.randoms())
 def test_every_relation_equals_its_twin(joined, found, params, cuts, shuffler):
     """Each has the rows of its twin, of one experiment and of the whole log, in any order and any cut into files."""
     compare(joined, found, params, cuts, shuffler)
 
 
 @pytest.mark.long
-@settings(max_examples=600, deadline=None)
-@small_logs
-def test_every_relation_equals_its_twin_on_many_logs(joined, found, params, cuts, shuffler):
-    """The same on many more logs."""
+@settings(max_examples=400, deadline=None)
+@given(logs, asked, st.integers(1, 3), st.randoms())
+def test_every_relation_equals_its_twin_on_more_logs(joined, found, params, cuts, shuffler):
+    """The same, fifty times over."""
     compare(joined, found, params, cuts, shuffler)
+
+
+@pytest.mark.parametrize("params", CHOSEN, ids=lambda params: params.scope)
+def test_many_logs_at_once(joined, params):
+    """So they have on many logs together, in which every standing occurs that the parameters allow."""
+    found = many(150)
+    standings = {row[-1] for row in oracle.experiment_exposures(found, params)}
+    impossible = {"unassigned"} if params.scope == "user" else set()
+    assert standings == STANDINGS - impossible - (set() if params.as_of_us else {"too_recent"})
+    assert any(row[-1] for row in oracle.assigned_units(found, params))
+    assert all(oracle.experiment_assignments(found, params)[0])
+    compare(joined, found, params, 3, random.Random(4))
 
 
 def compare(joined, found, params, cuts, shuffler):

@@ -33,7 +33,7 @@ EXACT_COLUMNS = (
 OF_ALL = ("subject_assignments", "assigned_units")
 """Relations that do not depend on which experiment is looked at."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TYPES = MappingProxyType(
+COLUMN_TYPES = MappingProxyType(
     {
         "experiment_id": "VARCHAR",
         "scope": "VARCHAR",
@@ -42,6 +42,7 @@ _TYPES = MappingProxyType(
         "tolerance_us": "BIGINT",
     }
 )
+"""Columns of the table ``experiment``, with their types."""
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -57,7 +58,7 @@ class Asked(Struct, frozen=True, kw_only=True):
         as_of = None if self.as_of is None else (self.as_of - _EPOCH) // timedelta(microseconds=1)
         tolerance = DEFAULT_TOLERANCE_S if policy.tolerance_s is None else policy.tolerance_s
         window = observed_s(policy)
-        return _TYPES, [(self.experiment_id, self.scope, as_of, round(window * MICRO), round(tolerance * MICRO))]
+        return COLUMN_TYPES, [(self.experiment_id, self.scope, as_of, round(window * MICRO), round(tolerance * MICRO))]
 
 
 def observed_s(policy: Policy) -> float:
