@@ -46,7 +46,8 @@ def test_how_an_id_came_to_be_shared(way):
     assert way in finding.cause
     assert "mostly of device=app" in finding.cause
     assert f"{lost} outcomes are attributed to no list for it." in finding.evidence.facts
-    assert lost <= before
+    assert 0 < lost <= before
+    assert "match_rate" in {each.detector for each in finding.nested}
 
 
 def test_retries_that_were_ranked_anew():

@@ -56,7 +56,7 @@ def test_redeliveries_count_once():
     """A list that is in the log twice is one exposure."""
     shown, done, assigned = planted()
     n = unmark(shown, lambda row: row["request_id"].endswith("3"))
-    finding = only(examine(shown + shown, done, assigned), "anonymous_identity", "unmarked")
+    finding = found(examine(shown + shown, done, assigned), "anonymous_identity")["unmarked"]
     assert (finding.evidence.rows, finding.evidence.of) == (n, len(shown))
 
 
