@@ -23,6 +23,7 @@ from recsys.evaluation import compare_verdict as verdicts
 from recsys.evaluation.compare import compare
 
 ITEMS = ["a", "b", "c"]
+ARMS = {"u1": "A", "u2": "A", "u3": "B", "u4": "B"}
 POLICIES = {
     "standard": Policy(),
     "windowed": Policy(windows_s={"click": 30.0, "conversion": 60.0}),
@@ -47,8 +48,7 @@ def logs(draw):
                 "items": [{"item_id": item, "rank": rank} for rank, item in enumerate(items, 1)],
             }
         )  # fmt: skip
-        arm = "A" if user in {"u1", "u2"} else "B"
-        assigned.append({"experiment_id": "x", "variant": arm, "request_id": f"r{n}", "user_id": user, "ts": ts})
+        assigned.append({"experiment_id": "x", "variant": ARMS[user], "request_id": f"r{n}", "user_id": user, "ts": ts})
     for _ in range(draw(st.integers(1, 16))):
         n = draw(st.integers(0, 10))
         done.append(
@@ -141,6 +141,18 @@ def check(estimate, pairs, lowest=-math.inf, highest=math.inf):
         assert estimate.high == pytest.approx(min(mean + half, highest), abs=1e-9)
 
 
+def check_arms(effects, expected):
+    """The difference between B and A of each sum over outcomes is that of their users."""
+    users = {arm: [user for user in expected["ctr"] if ARMS[user] == arm] for arm in "AB"}
+    both = users["A"] and users["B"]
+    assert {effect.metric for effect in effects} == (set(list(expected)[:3]) if both else set())
+    for effect in effects:
+        sums = expected[effect.metric]
+        first, second = (np.sum([sums[user] for user in users[arm]], axis=0) for arm in "AB")
+        assert effect.label == "B − A"
+        assert effect.estimate.value == pytest.approx(second[0] / second[1] - first[0] / first[1], abs=1e-9)
+
+
 @settings(max_examples=8, deadline=None)
 @given(logs())
 def test_figures_and_changes_equal_plain_python(log):
@@ -161,6 +173,7 @@ def test_figures_and_changes_equal_plain_python(log):
             check(result.figures[name], list(sums.values()), *ends)
         for name, change in result.changes.items():
             check(change, [(y - reference[name][user][0], n) for user, (y, n) in expected[name].items()])
+        check_arms(result.effects, expected)
         assert set(result.changes) == (set() if result.name == "standard" else set(list(expected)[:3]))
 
 
