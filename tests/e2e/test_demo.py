@@ -3,15 +3,23 @@
 import json
 import subprocess
 import sys
+from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
+from recsys.attribution import sources
+from recsys.attribution.policy import Policy
+from recsys.attribution.trace.trace import Asked, trace
+from recsys.contracts import snapshot as snapshots
 from recsys.demo import run as demo
 from recsys.demo import shop as shops
 from recsys.demo.shoppers import plan, react
 
 SMALL = demo.Size(requests=240, items=300, shoppers=200, events=6_000, workers=2)
 SEED = 5
+ANSWERS = {}
+"""Request id → the answer that the shopper got over HTTP."""
 
 
 def lines(path):
@@ -21,7 +29,10 @@ def lines(path):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
-    return demo.run(out, SMALL, SEED, on_step=lambda text: None, on_visit=lambda: None)
+    return demo.run(
+        out, SMALL, SEED, on_step=lambda text: None, on_visit=lambda: None,
+        on_answer=lambda visit, answer: ANSWERS.update({visit.request_id: answer}),
+    )  # fmt: skip
 
 
 def test_every_request_is_one_exposure(made):
@@ -67,6 +78,68 @@ def test_assignments_agree_with_exposures(made):
     for row in exposures:
         assert row["context"]["experiment_variant"] == assigned[row["request_id"]]
     assert set(assigned.values()) == {"control", "candidate"}
+
+
+def traced(made, request_id):
+    """What `trace` tells of a request, from the files that the demo left."""
+    logs = [str(made.out / name) for name in (demo.EXPOSURES, demo.OUTCOMES, demo.ASSIGNMENTS)]
+    path = made.out / demo.SNAPSHOT
+    snapshot = str(path), snapshots.parse(path.read_bytes(), where=str(path))
+    asked = Asked(request_id=request_id, policy=Policy(), snapshot=snapshot)
+    return trace(sources.from_options(*([log] for log in logs)), asked, datetime.now(UTC))
+
+
+def expected_events(shop, visit):
+    """(item, event_type, value) of all that the shopper did with the list that came over HTTP."""
+    shown = [shops.item_index(item["item_id"]) for item in ANSWERS[visit.request_id]["items"]]
+    return [(shops.item_id(action.item), action.event_type, action.value) for action in react(shop, visit, shown)]
+
+
+def test_a_trace_shows_the_truth(made):
+    """List, variant, versions and weights are those that the shopper was answered with, and what happened to each item
+    is what the simulator says: for requests with purchases, with clicks alone, and without any reaction."""
+    shop = shops.open_shop(SEED, items=SMALL.items, shoppers=SMALL.shoppers)
+    visits = plan(shop, SMALL.requests)
+    by_reaction = {}
+    for visit in visits:
+        kinds = {kind for _, kind, _ in expected_events(shop, visit)}
+        by_reaction.setdefault((frozenset(kinds), visit.surface), visit)
+    assert len(by_reaction) >= 5
+    for visit in by_reaction.values():
+        found, answer = traced(made, visit.request_id), ANSWERS[visit.request_id]
+        [shown] = found.lists
+        assert (found.status, shown.standing) == ("found", "counts")
+        assert [(item.rank, item.item_id) for item in shown.items] == [
+            (item["rank"], item["item_id"]) for item in answer["items"]
+        ]
+        told = [(item.item_id, event.event_type, event.value) for item in shown.items for event in item.events]
+        assert sorted(told, key=repr) == sorted(expected_events(shop, visit), key=repr)
+        assert all(event.counted and event.delay_s > 0 for item in shown.items for event in item.events)
+        meta = answer["meta"]
+        for key in ("tenant_id", "surface", "segment", "algo_version", "config_version", "rules_version", "release"):
+            assert shown.context[key] == meta[key]
+        [experiment] = found.experiments
+        assert experiment.agree
+        assert experiment.shown == [meta["experiment"]["variant"]]
+        weights = {"control": (0.7, 0.3), "candidate": (0.2, 0.8)}[meta["experiment"]["variant"]]
+        assert (found.applied.weights.pop, found.applied.weights.cooc) == weights
+        assert found.applied.config.diff == []
+
+
+def test_a_trace_follows_the_shopper(made):
+    """The rest of the shopper's visits, and all that was done in them, stand around each of them; nobody else's."""
+    shop = shops.open_shop(SEED, items=SMALL.items, shoppers=SMALL.shoppers)
+    visits = plan(shop, SMALL.requests)
+    busiest = Counter(visit.shopper for visit in visits).most_common(1)[0][0]
+    own = [visit for visit in visits if visit.shopper == busiest]
+    assert len(own) > 2
+    around = traced(made, own[0].request_id).around
+    assert sorted(row.request_id for row in around.rows if row.log == "exposures") == sorted(
+        visit.request_id for visit in own[1:]
+    )
+    told = [(row.request_id, row.item_id, row.event_type, row.value) for row in around.rows if row.log == "outcomes"]
+    expected = [(visit.request_id, *event) for visit in own[1:] for event in expected_events(shop, visit)]
+    assert sorted(told, key=repr) == sorted(expected, key=repr)
 
 
 def test_no_raw_id_reaches_a_log(made):

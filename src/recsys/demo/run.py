@@ -20,7 +20,8 @@ TENANT = "demo"
 EXPOSURES, OUTCOMES, ASSIGNMENTS = "exposures.eval.jsonl", "outcomes.jsonl", "assignments.jsonl"
 REPORTS = ("report.json", "report.md", "report.html")
 ITEMS, EVENTS, CONFIG, SERVICE_LOG = "items.jsonl", "events.jsonl", "config.json", "service.log"
-MADE = (EXPOSURES, OUTCOMES, ASSIGNMENTS, *REPORTS, ITEMS, EVENTS, CONFIG, SERVICE_LOG)
+SNAPSHOT = "snapshot.json"
+MADE = (EXPOSURES, OUTCOMES, ASSIGNMENTS, *REPORTS, ITEMS, EVENTS, CONFIG, SNAPSHOT, SERVICE_LOG)
 
 # Fixed on purpose: the demo's people do not exist, and two demos must give the same pseudonyms and variants.
 DEMO_SALT = "the demo's people do not exist, so their salt is no secret"
@@ -59,8 +60,19 @@ class Size:
     workers: int = 2
 
 
-def run(out: Path, size: Size, seed: int, *, on_step: Step, on_visit: Callable[[], None]) -> Demo:
-    """Run the loop and leave logs and reports in ``out``; raise RecsysError where a part of it fails."""
+def run(
+    out: Path,
+    size: Size,
+    seed: int,
+    *,
+    on_step: Step,
+    on_visit: Callable[[], None],
+    on_answer: traffic.OnAnswer = traffic.unheard,
+) -> Demo:
+    """Run the loop and leave logs and reports in ``out``; raise RecsysError where a part of it fails.
+
+    ``on_answer`` is called with each visit and the answer that it got, in the thread that got it.
+    """
     started = time.perf_counter()
     _clear(out)
     with _data_folder() as data:
@@ -71,7 +83,9 @@ def run(out: Path, size: Size, seed: int, *, on_step: Step, on_visit: Callable[[
         on_step(f"serving on 127.0.0.1:{port} with {size.workers} workers; {size.requests:,} requests over HTTP")
         with programs.serving(env=env, port=port, workers=size.workers, log=out / SERVICE_LOG):
             address = traffic.Address("127.0.0.1", port, key)
-            sent = traffic.send(store, shoppers.plan(store, size.requests), address, on_visit=on_visit)
+            visits = shoppers.plan(store, size.requests)
+            sent = traffic.send(store, visits, address, on_visit=on_visit, on_answer=on_answer)
+        programs.run("recsys-service", "snapshot", "--tenant", TENANT, "--output", str(out / SNAPSHOT), env=env)
         report = _evaluate(out, env, on_step)
     return Demo(out=out, traffic=sent, report=report, seconds=time.perf_counter() - started)
 

@@ -21,6 +21,11 @@ from recsys.errors import StorageError
 CONNECTIONS = 8
 EXPERIMENT = "demo-ranking"
 TIMEOUT_S = 30.0
+OnAnswer = Callable[[Visit, dict[str, Any]], None]
+
+
+def unheard(_visit: Visit, _answer: dict[str, Any]) -> None:
+    """Nobody wants to know of the answers."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,23 @@ class Traffic:
     latencies_ms: list[float]
 
 
-def send(shop: Shop, visits: list[Visit], address: Address, *, on_visit: Callable[[], None]) -> Traffic:
-    """Play all visits over a few connections; raise StorageError at the first answer that is not 200."""
+def send(
+    shop: Shop,
+    visits: list[Visit],
+    address: Address,
+    *,
+    on_visit: Callable[[], None],
+    on_answer: OnAnswer = unheard,
+) -> Traffic:
+    """Play all visits over a few connections; raise StorageError at the first answer that is not 200.
+
+    ``on_answer`` is called with each visit and the answer that it got, in the thread that got it.
+    """
     client = _Client(address)
     started = time.perf_counter()
 
     def play(visit: Visit) -> tuple[int, float]:
-        outcomes, latency = _play(shop, visit, client)
+        outcomes, latency = _play(shop, visit, client, on_answer)
         on_visit()
         return outcomes, latency
 
@@ -62,10 +77,11 @@ def send(shop: Shop, visits: list[Visit], address: Address, *, on_visit: Callabl
     )
 
 
-def _play(shop: Shop, visit: Visit, client: _Client) -> tuple[int, float]:
+def _play(shop: Shop, visit: Visit, client: _Client, on_answer: OnAnswer) -> tuple[int, float]:
     asked = time.perf_counter()
     answer = client.post("/v1/recommend", _recommend_body(visit), request_id=visit.request_id)
     latency_ms = (time.perf_counter() - asked) * 1000
+    on_answer(visit, answer)
     shown = [item_index(item["item_id"]) for item in answer["items"]]
     actions = react(shop, visit, shown)
     if actions:

@@ -46,9 +46,7 @@ def told(file: str, snapshot: Snapshot, exposure: Exposure) -> contract.Applied:
     )
 
 
-def _of_another_tenant(
-    file: str, snapshot: Snapshot, context: dict[str, str], tenant: str
-) -> contract.Applied:
+def _of_another_tenant(file: str, snapshot: Snapshot, context: dict[str, str], tenant: str) -> contract.Applied:
     """Nothing: versions of one tenant say nothing of another's lists, whatever their names are."""
 
     def unknown(key: str) -> contract.AppliedVersion:
