@@ -13,6 +13,8 @@ from typing import Any
 
 import typer.main
 
+from recsys.attribution.doctor.detectors import DETECTORS, EXPLAINS
+from recsys.attribution.doctor.symptoms import Detector
 from recsys.contracts import api
 from recsys.contracts import schema as schemas
 from recsys.demo.cli import app as demo_app
@@ -147,6 +149,33 @@ def _kind(kind: dict[str, Any]) -> str:
     return str(kind.get("format") or kind.get("type", "any"))
 
 
+def doctor_page() -> str:
+    """Every detector: what it asks, how it judges, its limits, and what it explains."""
+    told = (
+        "What `recsys-eval doctor` looks for, causes before what they explain. A limit can be changed in the YAML of "
+        "`--thresholds`, and each detector turned off there with `enabled: false`; `recsys-eval doctor --list` prints "
+        "that YAML."
+    )
+    return page("The doctor's detectors", told, *(_detector(each) for each in DETECTORS))
+
+
+def _detector(detector: Detector) -> str:
+    module = inspect.getmodule(detector.look)
+    paragraphs = (inspect.getdoc(module) or "").replace("``", "`").split("\n\n")
+    judged = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    limits = table(("limit", "default"), [(f"`{name}`", f"`{value:g}`") for name, value in detector.limits.items()])
+    explained = sorted(EXPLAINS.get(detector.name, ()))
+    last = f"Findings about the same rows that it explains: {', '.join(f'`{name}`' for name in explained)}."
+    return "\n\n".join(
+        part
+        for part in (
+            f"## {detector.name}\n\n*{detector.question}*", judged, limits if detector.limits else "",
+            last if explained else "",
+        )
+        if part
+    )  # fmt: skip
+
+
 def http_api() -> str:
     """Every operation, every type, every code of the service."""
     told = (
@@ -187,6 +216,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "http-api.md": http_api,
     "metrics.md": metric_pages,
     "data-contracts/schemas.md": schema_page,
+    "doctor.md": doctor_page,
 }
 
 

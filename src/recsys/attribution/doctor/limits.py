@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from recsys.attribution import documents
 from recsys.attribution.doctor.symptoms import Detector, Limits
@@ -48,6 +49,6 @@ def written(detectors: Sequence[Detector]) -> str:
     """All detectors with their limits as YAML, which ``read`` reads."""
     blocks = []
     for each in detectors:
-        numbers = "".join(f"  {name}: {value:g}\n" for name, value in each.limits.items())
+        numbers = "".join(f"  {name}: {Decimal(repr(value)):f}\n" for name, value in each.limits.items())
         blocks.append(f"# {each.question}\n{each.name}:\n  {ENABLED}: true\n{numbers}")
     return "\n".join(blocks)

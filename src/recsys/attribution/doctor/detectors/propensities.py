@@ -6,8 +6,8 @@ any is a warning. Where both ``propensity`` and ``logging_propensity`` stand the
 Whether they are right is told by the target policy: what is shown by the logging policy has a mean of target ÷ logging
 of 1, whatever both are, as long as the target shows nothing that the logging policy never does (the sum over all items
 of logging · target ÷ logging). A mean that differs from 1 by more than ``z`` standard errors, lists as units, and by
-more than ``off`` (5 %) says that one of both does not add up to 1. Without a target nothing of the kind can be told of
-single lists: propensities of a slate need not add up to any number.
+more than ``deviation`` (5 %) says that one of both does not add up to 1. Without a target nothing of the kind can be
+told of single lists: propensities of a slate need not add up to any number.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _sum(case: Case, limits: Limits) -> Symptom | None:
     # The variance of a ratio of sums over lists, by the delta method
     variance = (squares / UNIT**2 - 2 * mean * cross / UNIT + mean**2 * counts) / (lists - 1) * lists / n**2
     error = math.sqrt(max(variance, 0.0))
-    if abs(mean - 1) <= max(limits["z"] * error, limits["off"]):
+    if abs(mean - 1) <= max(limits["z"] * error, limits["deviation"]):
         return None
     return Symptom(
         severity="serious",
@@ -108,5 +108,5 @@ PROPENSITIES = Detector(
     name="propensities",
     question="Are propensities over 0, there for all items, and do they add up?",
     look=_look,
-    limits=MappingProxyType({"warning": 0.0, "serious": 0.01, "z": 5.0, "off": 0.05, "least_lists": 100.0}),
+    limits=MappingProxyType({"warning": 0.0, "serious": 0.01, "z": 5.0, "deviation": 0.05, "least_lists": 100.0}),
 )
