@@ -82,6 +82,7 @@ def told(value, column="exposures.context.note"):
         ("IPv6", "user:2001:db8::8:800:200c:417a"),
         ("IPv6", "device:[2001:db8::1]:443"),
         ("IPv6", "fe80::1ff:fe23:4567:890a%eth2"),
+        ("IPv6", "add:2001:db8:0:0:8:800:200c:417a"),
         ("IPv6", "::ffff:192.0.2.33"),
     ],
 )
@@ -93,7 +94,7 @@ def test_published_examples_are_found(kind, value):
 @pytest.mark.parametrize(
     "value",
     [
-        "logo@2x.png", "@scope/lib@1.2.3-beta.rc", "git@host.example:path", "@handle", "lunch @ noon",
+        "logo@2x.png", "shot@desk.png", "@scope/lib@1.2.3-beta.rc", "git@host.example:path", "@handle", "lunch @ noon",
         "+51.507351", "+40.6894-074.0447/", "2024-01-15T10:00:00.123+05:30", "GMT+0530", "1.5e+12345678", "8FVC9G8F+5W",
         "AB-212-555-0123", "978-3-16-148410-0", "0-306-40615-2", "7732-18-5", "123-45-6789", "114-1234567-1234567",
         "12345678-1234-4234-8234-123456789012",
@@ -212,6 +213,14 @@ def test_versions_are_no_addresses():
     assert found("exposures.context.client_ip", small)["IPv4"].values == 50
 
 
+def test_bare_quads_are_judged_together():
+    """A few large parts make no addresses of versions, nor a few in range of other dotted numbers."""
+    versions = [f"{number}.4.{number % 7}.1" for number in range(100)]
+    assert found("exposures.context.note", [*versions, *(f"1.{number}.0.2" for number in range(100, 110))]) == {}
+    numbers = [f"{number}.150.{number}.800" for number in range(300, 400)]
+    assert found("exposures.context.note", [*numbers, "203.0.113.9"]) == {}
+
+
 # Judged over the column
 
 
@@ -258,6 +267,38 @@ def test_cards_among_random_ids_are_told_by_statistics(share):
     assert len(wrong) < 0.1 * len(ids)
 
 
+def test_cards_behind_letters_are_found():
+    """The ids ``user4111…`` are looked at as well."""
+    assert found("exposures.user_id", [f"user{number}" for number in made.TEST_CARDS])["card"].values == 22
+
+
+def test_classes_choose_the_rows():
+    """Where cards of one network stand among ids that begin like another's, only the former are named."""
+    rng = random.Random(29)
+    cards = [number for number in (made.card_number(rng) for _ in range(3_000)) if number[0] == "4"]
+    ids = [f"51{made.digits(rng, 14)}" for _ in range(2_000)]
+    match = found("exposures.user_id", list(dict.fromkeys(cards + ids)))["card"]
+    assert set(match.examples) == set(cards)
+    assert match.by_chance == 0
+
+
+def test_item_ids_in_fours_are_no_lone_cards():
+    """One right number in groups is a card anywhere but among items."""
+    assert told("4111 1111 1111 1111", "exposures.user_id") == ["card"]
+    assert told("4111 1111 1111 1111", "outcomes.item_id") == []
+
+
+def test_an_ean_in_a_sentence_is_no_card():
+    """Its digits are right by both rules; a column of cards of its length holds a few such, and they count there."""
+    rng = random.Random(32)
+    eans = (made.ean(f"4{made.digits(rng, 11)}") for _ in iter(int, 1))
+    both = next(number for number in eans if made.luhn_digit(number[:-1]) == number[-1])
+    assert told(f"the one with the code {both} please") == []
+    diners = [f"36{made.digits(rng, 11)}" for _ in range(300)]
+    diners = list({number + made.luhn_digit(number) for number in diners})
+    assert found("exposures.user_id", diners)["card"].values == len(diners)
+
+
 def test_one_number_in_many_texts_is_one_number():
     """An order number that happens to be right proves nothing, however many ids hold it."""
     values = [f"order:4111111111111111:{line}" for line in range(1_000)]
@@ -271,6 +312,8 @@ def test_ibans_stand_or_fall_by_their_share():
     random_ones = [f"DE{made.digits(rng, 20)}" for _ in range(2_000)]
     assert found("exposures.user_id", random_ones) == {}
     assert found("exposures.user_id", right)["IBAN"].values == 100
+    letters = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+    assert told(f"GT{made.check_digits('GT', letters)}{letters}") == []
     mixed = found("exposures.user_id", right + random_ones[:200])["IBAN"]
     assert mixed.by_chance == pytest.approx(2, abs=0.1)
 
