@@ -1,10 +1,13 @@
 """Experiments as they are reported: figures, differences, bounds, and the reasons not to rely on them."""
 
+import dataclasses
 import json
 import random
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 import experiment_oracle as oracle
@@ -13,6 +16,8 @@ from recsys.attribution import join, sources
 from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.policy import Policy
 from recsys.attribution.trial import TrialOptions, log_figures, trials
+from recsys.contracts import trial as contract
+from recsys.contracts.report import KnownGap
 from recsys.errors import UsageError
 from recsys.statistics.bounds import Credit, Unjoined, difference_bounds, ratio_bounds
 from recsys.statistics.difference import difference
@@ -164,6 +169,25 @@ def joined_files(tmp_path):
             return trials(made)[0], log_figures(made)
 
     return of
+
+
+def test_what_is_known_to_be_lost_is_in_the_bounds(joined, shop):
+    """Outcomes that a log says it lost may be anybody's; lists that it lost are told, and are in no figure."""
+    at = datetime(2026, 2, 2, tzinfo=UTC)
+
+    def gap(log, lost):
+        return KnownGap(log=log, file="f", lost=lost, refused=0, first=at, last=at, reason="disk full")
+
+    with joined(*shop) as made:
+        gaps = [gap("outcomes", 4), gap("outcomes", 3), gap("exposures", 9)]
+        dataset = msgspec.structs.replace(made.dataset, gaps=gaps)
+        [trial] = trials(dataclasses.replace(made, dataset=dataset))
+    assert trial.unjoined == contract.Unjoined(orphan=0, ambiguous=0, invalid=0, lost=7)
+    arms = {arm.variant: arm for arm in trial.arms}
+    ctr = trial.effects[0]
+    assert ctr.bounds.high.value == pytest.approx(ctr.estimate.value + 7 / arms["B"].exposures)
+    assert ctr.bounds.low.value == pytest.approx(ctr.estimate.value - 7 / arms["A"].exposures)
+    assert any("9 lists that were shown are in no log" in note for note in trial.notes)
 
 
 def test_the_control_is_named_or_the_first(tried, shop):

@@ -26,6 +26,7 @@ from recsys.contracts.trial import (
 from recsys.errors import UsageError, nearest
 from recsys.statistics import srm
 from recsys.statistics.independence import independence
+from recsys.text import printable
 
 Crossed = Mapping[tuple[str, str], Mapping[tuple[str, str], int]]
 """Two experiments → an arm of each → units that are in both."""
@@ -55,7 +56,7 @@ def trials(joined: Joined, options: TrialOptions = EACH) -> list[Trial]:
     wanted = known if options.experiment_id is None else [options.experiment_id]
     for name in wanted:
         if name not in known:
-            hint = nearest(name, known) if known else "The assignment log names no experiment."
+            hint = printable(nearest(name, known)) if known else "The assignment log names no experiment."
             raise UsageError("no such experiment", where="--experiment-id", found=name, hint=hint)
     experiment.prepare(joined)
     crossed = _crossed(joined)
@@ -118,8 +119,8 @@ def _control(name: str, sums: Mapping[str, ArmSums], named: str | None) -> str |
     if named is None:
         return min(sums, default=None)
     if named not in sums:
-        hint = nearest(named, list(sums)) if sums else "It has no units."
-        raise UsageError(f"no such arm in experiment {name}", where="--control", found=named, hint=hint)
+        hint = printable(nearest(named, list(sums))) if sums else "It has no units."
+        raise UsageError(f"no such arm in experiment {printable(name)}", where="--control", found=named, hint=hint)
     return named
 
 

@@ -37,9 +37,10 @@ def reasons(assignments: AssignmentCounts, units: int, in_two_arms: int, ratio: 
     if ratio.p is not None and ratio.p < ALPHA:
         seen = ", ".join(f"{printable(arm)} {ratio.observed.get(arm, 0):,}" for arm in ratio.expected)
         wanted = ", ".join(f"{count:,.0f}" for count in ratio.expected.values())
+        equal = "" if ratio.declared else "; equal shares were expected, for no weights were declared"
         found.append(
-            f"the arms do not have the units that they should: {seen} in place of {wanted} (p = {ratio.p:.2g}); what "
-            "keeps units out of an arm may also change what the rest of it does"
+            f"the arms do not have the units that they should: {seen} in place of {wanted} (p = {ratio.p:.2g}){equal}; "
+            "what keeps units out of an arm may also change what the rest of it does"
         )
     return found
 

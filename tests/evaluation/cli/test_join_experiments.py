@@ -103,7 +103,7 @@ def test_as_of_and_scope(recsys_eval, trial_logs, write):
     for words, count, left in (
         (["--scope", "user"], 240, None),
         ([], 120, "unassigned"),
-        (["--scope", "user", "--as-of", "2026-02-05T11:00:00Z", "--click-window", "1h"], 240, None),
+        (["--scope", "user", "--as-of", "2026-02-05t13:30:00+02:30", "--click-window", "1h"], 240, None),
         (["--scope", "user", "--as-of", "2026-02-05T10:59:59.999999Z", "--click-window", "1h"], 0, "too_recent"),
     ):
         done = recsys_eval("join", *options[:5], some, *words, "--format", "json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,7 +77,7 @@ def _instant(text: str, where: str) -> datetime:
 
     if not re.fullmatch(TIMESTAMP_PATTERN, text):
         raise UsageError("not an instant", where=where, found=repr(text)[:60], expected="such as 2026-02-05T10:00:00Z")
-    return datetime.fromisoformat(text.upper())
+    return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
 def _arms(words: Sequence[str], where: str) -> dict[str, float]:
