@@ -1,5 +1,6 @@
 """The run as a whole: what it refuses before it begins, and logs that change while it reads."""
 
+import errno
 import fcntl
 import json
 import os
@@ -109,6 +110,35 @@ def test_service_logs_are_converted(tmp_path):
 
     [path] = [path for path in parts(tmp_path / "out", "exposures") if "tenant_id=demo" in str(path)]
     assert records_of(path, "exposures") == [to_exposure_v1(convert(service, ServiceExposure, strict=False))]
+
+
+class Fails:
+    """The functions of ``os``, of which the ``at``-th renaming fails, as on a disk that was taken away."""
+
+    def __init__(self, at, error):
+        self._at, self._error = at, error
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def rename(self, source, target):
+        self._at -= 1
+        if not self._at:
+            raise self._error
+        Path(source).rename(target)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "no disk"), KeyboardInterrupt()])
+def test_an_error_while_a_batch_is_put_in_place(tmp_path, error):
+    """At whatever renaming it comes: the next run completes the batch, or makes it anew, with the same bytes."""
+    logs = {"outcomes": [write(tmp_path / "o.jsonl", [*ROWS, b"bad"])]}
+    run(tmp_path / "whole", **logs)
+    for at in range(1, len(parts(tmp_path / "whole", "outcomes")) + 4):
+        folder = tmp_path / f"failed-{at}"
+        with pytest.raises(type(error)):
+            run(folder, files=Fails(at, error), **logs)
+        run(folder, **logs)
+        assert tree(folder) == tree(tmp_path / "whole"), at
 
 
 def growing(path, step, content, times=1):
