@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from recsys.attribution import sources
+from recsys.attribution.doctor.diagnose import diagnose
 from recsys.attribution.policy import Policy
 from recsys.attribution.trace.trace import Asked, trace
 from recsys.contracts import snapshot as snapshots
@@ -140,6 +141,16 @@ def test_a_trace_follows_the_shopper(made):
     told = [(row.request_id, row.item_id, row.event_type, row.value) for row in around.rows if row.log == "outcomes"]
     expected = [(visit.request_id, *event) for visit in own[1:] for event in expected_events(shop, visit)]
     assert sorted(told, key=repr) == sorted(expected, key=repr)
+
+
+def test_the_doctor_finds_nothing(made):
+    """The logs of the demo have a clean bill, in which every detector that has something to look at looked."""
+    named = sources.from_options(
+        *([str(made.out / name)] for name in (demo.EXPOSURES, demo.OUTCOMES, demo.ASSIGNMENTS))
+    )
+    told = diagnose(named, policy=Policy(), thresholds=None, now=datetime.now(UTC))
+    assert told.findings == []
+    assert {check.detector for check in told.checks if check.unable} == {"propensities", "window_too_short"}
 
 
 def test_no_raw_id_reaches_a_log(made):

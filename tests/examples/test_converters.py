@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from recsys.attribution import sources
+from recsys.attribution.doctor.diagnose import diagnose
+from recsys.attribution.policy import Policy
 from recsys.contracts.events import Exposure
 from recsys.evaluation.config import EvaluationConfig
 from recsys.evaluation.evaluate import evaluate
@@ -41,6 +44,21 @@ def test_news_impressions(real_data, tmp_path):
     assert quality.fates.attributed == quality.fates.rows == 7_542
     assert quality.rates.match.value == quality.rates.join.value == 1.0
     assert report.summary.status == "pass"
+
+
+def test_the_doctor_on_news_impressions(real_data, tmp_path):
+    """MIND has a clean bill but for its one tenant, which its publisher left out; with it, an entirely clean one."""
+    run("convert_impressions.py", real_data("mind") / "behaviors.tsv", "--out", tmp_path)
+    named = sources.from_options([str(tmp_path / "exposures.jsonl")], [str(tmp_path / "outcomes.jsonl")])
+
+    def findings():
+        told = diagnose(named, policy=Policy(), thresholds=None, now=datetime(2026, 2, 1, tzinfo=UTC))
+        return [(finding.detector, finding.severity) for finding in told.findings]
+
+    assert findings() == [("slicing_keys", "warning")]
+    log = tmp_path / "exposures.jsonl"
+    log.write_text(log.read_text().replace('"context":{', '"context":{"tenant_id":"news",'))
+    assert findings() == []
 
 
 @pytest.mark.parametrize(("policy", "clicks"), [("bts", 42), ("random", 38)])
