@@ -312,7 +312,7 @@ def test_ibans_stand_or_fall_by_their_share():
     random_ones = [f"DE{made.digits(rng, 20)}" for _ in range(2_000)]
     assert found("exposures.user_id", random_ones) == {}
     assert found("exposures.user_id", right)["IBAN"].values == 100
-    letters = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+    letters = "A1BCD2EFGHJKLMNPQRSTUVWX"
     assert told(f"GT{made.check_digits('GT', letters)}{letters}") == []
     mixed = found("exposures.user_id", right + random_ones[:200])["IBAN"]
     assert mixed.by_chance == pytest.approx(2, abs=0.1)
