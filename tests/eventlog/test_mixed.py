@@ -71,7 +71,7 @@ some = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     lines=st.lists(some, max_size=14),
     block_bytes=st.sampled_from([3, 400, 1 << 18]),
