@@ -133,7 +133,18 @@ def slice_pairs(world, width):
     return [{**dict(zip(names, pair, strict=True)), "n": n} for pair, n in pairs.items()]
 
 
+def user_spans(world, width):
+    known = [row for row in oracle.exposures(world) if not row["anonymous"] and PSEUDONYM.fullmatch(row["user_id"])]
+    seen = [[row["ts_us"] for row in rows] for rows in _groups(known, lambda row: row["user_id"]).values()]
+    spans = _groups(seen, lambda times: (_bucket(min(times), width), _bucket(max(times), width)))
+    names = ("first_bucket_us", "last_bucket_us")
+    return [
+        {**dict(zip(names, span, strict=True)), "users": len(users), "first_us": min(map(min, users))}
+        for span, users in spans.items()
+    ]
+
+
 TWINS = {
     twin.__name__: twin
-    for twin in (ambiguous_requests, exposure_marks, named_users, slice_pairs, user_mismatches, user_pairs)
+    for twin in (ambiguous_requests, exposure_marks, named_users, slice_pairs, user_mismatches, user_pairs, user_spans)
 }  # fmt: skip

@@ -60,6 +60,7 @@ DOCTOR: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "subject_peaks": ("exposures", "outcome_fates"),
         "user_mismatches": ("outcome_fates", "user_pairs", "doctor"),
         "user_pairs": ("outcome_fates",),
+        "user_spans": ("exposures", "doctor"),
     }
 )
 """Relations that only the doctor reads, with what each reads; ``doctor`` is the one row of its parameters. ``slice_1``

@@ -124,30 +124,40 @@ def test_two_salts_all_along():
     )
 
 
-def test_a_new_salt_of_the_service():
-    """A service that begins to use another salt parts only the outcomes of lists that were shown before: a step."""
-    shown, done, assigned = planted()
-    late = {row["request_id"]: instant(row["ts"]) for row in shown if row["ts"] < NOON}
-    across = sorted(late, key=late.get)[-6:]
-    moment = instant(NOON)
-    for request in across:
-        row = next(row for row in shown if row["request_id"] == request)
+def bought_later(shown, done):
+    """Adds purchases after noon from the last lists that were shown before it."""
+    for row in [row for row in shown if row["ts"] < NOON][-12:]:
         done.append(
             {
-                "request_id": request, "user_id": row["user_id"], "item_id": row["items"][0]["item_id"],
-                "event_type": "conversion", "ts": stamp(moment + timedelta(minutes=late[request].minute)),
+                "request_id": row["request_id"], "user_id": row["user_id"], "item_id": row["items"][0]["item_id"],
+                "event_type": "conversion", "ts": stamp(instant(NOON) + timedelta(minutes=instant(row["ts"]).minute)),
             }
         )  # fmt: skip
+
+
+def test_a_new_salt_of_the_service():
+    """A service that begins to use another salt parts only the outcomes of lists that were shown before: a step, also
+    where hardly anybody comes back."""
+    shown, done, assigned = planted(users=2_000)
+    bought_later(shown, done)
     for log in (shown, done, assigned):
-        rename(log, other_salt, lambda row: instant(row["ts"]) >= moment)
-    shown_at = {row["request_id"]: instant(row["ts"]) for row in shown}
-    n = sum(shown_at[row["request_id"]] < moment <= instant(row["ts"]) for row in done)
-    finding = only(
-        examine(shown, done, assigned, thresholds="user_mismatch: {serious: 0.01}"), "user_mismatch", "hashed"
-    )
-    assert finding.evidence.rows == n >= 6
-    assert finding.evidence.onset == finding.evidence.first
-    assert "two salts, since 2026-02-03 12:" in finding.cause
+        rename(log, other_salt, lambda row: row["ts"] >= NOON)
+    shown_at = {row["request_id"]: row["ts"] for row in shown}
+    n = sum(shown_at[row["request_id"]] < NOON <= row["ts"] for row in done)
+    findings = found(examine(shown, done, assigned), "user_mismatch")
+    assert findings["hashed"].evidence.rows == n >= 12
+    assert findings["hashed"].evidence.onset == findings["hashed"].evidence.first
+    assert "two salts, since 2026-02-03 12:" in findings["hashed"].cause
+
+
+def test_a_moment_that_others_cross_is_no_step():
+    """The same rows, of which every other one still names its user: no salt has changed."""
+    shown, done, assigned = planted(users=2_000)
+    bought_later(shown, done)
+    n = rename(done[-12::2], other_salt)
+    findings = found(examine(shown, done, assigned), "user_mismatch")
+    assert findings["hashed"].evidence.rows == n
+    assert "two salts" not in findings["hashed"].cause
 
 
 def test_clients_that_disagree():
@@ -166,6 +176,18 @@ def test_clients_that_disagree():
     assert finding.evidence.rows == n
     assert "the clients disagree" in finding.cause
     assert "one for one" not in finding.cause
+
+
+def test_a_client_that_is_new_has_no_step_of_its_own():
+    """An app that is there from noon on, and wrong all along: it began with the app, so that is all there is to tell."""
+    shown, done, assigned = planted()
+    for row in (*shown, *done):
+        if row["ts"] < NOON:
+            row["context"] |= {"device": "web", "app_version": "web-118"}
+    rename(done, raw, lambda row: device(row) == "app")
+    finding = only(examine(shown, done, assigned), "user_mismatch", "raw_outcome")
+    assert "Outcomes of device=app carry raw user ids" in finding.cause
+    assert finding.evidence.onset is None
 
 
 def test_clients_that_disagree_in_logs_without_pseudonyms():
@@ -211,6 +233,18 @@ def test_users_mixed_up():
         finding = only(examine(shown, done, assigned), "user_mismatch", "hashed")
         assert finding.evidence.rows == n
         assert "name another user than their exposure, now this, now that one" in finding.cause
+
+
+def test_users_who_do_not_come_back():
+    """Whether two salts or a mix, cannot be told of users with one request each, and is not."""
+    shown, done, assigned = planted()
+    first = {}
+    for row in done:
+        first.setdefault(row["user_id"], row)
+    n = rename(list(first.values())[::3], other_salt)
+    finding = only(examine(shown, done, assigned), "user_mismatch", "hashed")
+    assert finding.evidence.rows == n
+    assert finding.cause.endswith("of the outcomes name another user than their exposure.")
 
 
 def test_spelling_and_request_ids():

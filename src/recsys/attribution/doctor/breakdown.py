@@ -65,8 +65,8 @@ class Where(NamedTuple):
 
     def __str__(self) -> str:
         named = [value for value in self.values if value is not None]
-        parts = [f"{self.key}={' or '.join(told_value(self.key, value) for value in named)}"] if named else []
-        parts += [f"no {self.key}"] if ABSENT in self.values else []
+        parts = [f"{tellable(self.key)}={' or '.join(told_value(self.key, value) for value in named)}"] if named else []
+        parts += [f"no {tellable(self.key)}"] if ABSENT in self.values else []
         return " or ".join(parts)
 
 
@@ -190,7 +190,7 @@ def _told(key: str, counts: Mapping[str | None, Counted]) -> str:
         for value, each in order[: 2 * MOST_VALUES]
     ]
     more = f", and {len(order) - len(parts)} more" if len(order) > len(parts) else ""
-    return f"By {key}: {', '.join(parts)}{more}."
+    return f"By {tellable(key)}: {', '.join(parts)}{more}."
 
 
 def tellable(value: str) -> str:

@@ -46,8 +46,12 @@ class Mismatch(Struct, frozen=True, kw_only=True):
     def one_to_one(self) -> bool:
         """Whether each user is another one, always the same: as far as users come back, and hardly any differs."""
         again = self.requests - self.pairs
-        most = 1.05 * min(self.shown_users, self.named_users)
-        return self.pairs <= most and again >= max(5, 0.1 * self.requests)
+        return not self.mixed_up and again >= max(5, 0.1 * self.requests)
+
+    @property
+    def mixed_up(self) -> bool:
+        """Whether a user is now this, now that one."""
+        return self.pairs > 1.05 * min(self.shown_users, self.named_users)
 
 
 def mismatches(case: Case, limits: Limits) -> list[Mismatch]:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from recsys.attribution.doctor.breakdown import Cell, cells
+from recsys.attribution.doctor.breakdown import Cell, cells, tellable
 from recsys.attribution.doctor.case import Case
 from recsys.attribution.doctor.case import text as quoted
 from recsys.attribution.doctor.lines_holding import places_holding
@@ -45,8 +45,13 @@ class TextColumn(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """``outcomes.user_id``, ``exposures.context.device``."""
+        """``outcomes.user_id``, ``exposures.context.device``: a column's name, not to be told."""
         return f"{self.log}.{'context.' if self.in_context else ''}{self.name}"
+
+    @property
+    def told(self) -> str:
+        """``user_id``, ``context.device``: the name in words, of a key that could be somebody's only its length."""
+        return f"context.{tellable(self.name)}" if self.in_context else self.name
 
 
 def ids(case: Case) -> list[TextColumn]:

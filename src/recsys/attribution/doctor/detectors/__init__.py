@@ -12,6 +12,7 @@ from recsys.attribution.doctor.detectors.future import FUTURE
 from recsys.attribution.doctor.detectors.list_shapes import LIST_SHAPES
 from recsys.attribution.doctor.detectors.lost_records import LOST_RECORDS
 from recsys.attribution.doctor.detectors.match_rate import MATCH_RATE
+from recsys.attribution.doctor.detectors.new_pseudonyms import NEW_PSEUDONYMS
 from recsys.attribution.doctor.detectors.only_outcomes import ONLY_OUTCOMES
 from recsys.attribution.doctor.detectors.personal_data import PERSONAL_DATA
 from recsys.attribution.doctor.detectors.propensities import PROPENSITIES
@@ -30,6 +31,7 @@ DETECTORS: tuple[Detector, ...] = (
     REFUSED_LINES,
     MISSING_REQUEST_ID,
     ANONYMOUS_IDENTITY,
+    NEW_PSEUDONYMS,
     USER_MISMATCH,
     PERSONAL_DATA,
     WEAK_HASHES,
@@ -57,6 +59,7 @@ EXPLAINS: Mapping[str, frozenset[str]] = MappingProxyType(
         "lost_records": frozenset({"match_rate"}),
         "refused_lines": frozenset({"missing_request_id"}),
         "anonymous_identity": frozenset({"user_mismatch"}),
+        "new_pseudonyms": frozenset({"user_mismatch"}),
         "user_mismatch": frozenset({"personal_data", "weak_hashes"}),
         "personal_data": frozenset({"weak_hashes"}),
         "ambiguous_requests": frozenset({"match_rate", "repeated_lists", "never_rendered", "assignment_missing"}),

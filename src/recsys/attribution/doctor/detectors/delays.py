@@ -1,10 +1,12 @@
 """The time from the list to the outcome: clocks that differ, outcomes that come late, windows that are too short.
 
 A click follows its list within seconds or minutes. Where the first 5 % of the clicks of a place or a time come
-``earliest_seconds`` (10 minutes) after their lists or later, or outcomes come before their lists by more than the
-tolerance, the two logs were written by different clocks; by a whole number of half hours, in different time zones.
+``earliest_seconds`` (10 minutes) after their lists or later, and half of them within as much after these (what is
+read late, such as mail, is spread over hours), or outcomes come before their lists by more than the tolerance, the two
+logs were written by different clocks; by a whole number of half hours, in different time zones.
 Clicks that are late (``late_seconds``) in one place or time, though others there are not, were delivered late, or took
-the time of their delivery. Place and time are judged as in ``breakdown``, chance included. Of all outcomes the share
+the time of their delivery; so were those that stand apart anywhere, ``apart`` times as many as come in the decade of
+time before (3 to 30 minutes), for the tail of a healthy log thins out. Place and time are judged as in ``breakdown``, chance included. Of all outcomes the share
 that is concerned decides: 0.1 % is a warning, 1 % is serious where a clock is wrong, and lateness is a warning only.
 
 A window is too short where more than ``cut_warning`` of an event type's outcomes come after it while they still come at
@@ -13,6 +15,7 @@ its end: in its last fifth at least ``rate_at_end`` times as many as on average.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -20,6 +23,7 @@ from msgspec import Struct
 
 from recsys.attribution.doctor.breakdown import (
     Cell,
+    Counted,
     Stretch,
     Where,
     cells,
@@ -39,6 +43,8 @@ FOUND = "exposure_ts_us IS NOT NULL AND fate <> 'duplicate'"
 """The outcomes that found their list, each once."""
 HALF_HOUR_S = 1_800
 ZONE_SLACK_S = 60
+SOONER = 10
+"""Clicks are compared with those up to so many times sooner."""
 _CLOCKS = (
     "Write both logs in UTC, with the offset in each ts, by machines whose clocks NTP keeps; let the server note the "
     "instant of an outcome (POST /v1/outcomes) where clients' clocks cannot be relied on."
@@ -102,7 +108,7 @@ def _behind(case: Case, limits: Limits) -> list[Symptom]:
     severity = graded(counted.share, limits) if counted.hit else None
     if severity is None:
         return []
-    skew_s = _quantile(case, group.condition, 0.05) or 0.0
+    skew_s = _quantile(case, f"{group.condition} AND {early}", 0.05) or 0.0
     return [_clock(case, group, f"{FOUND} AND {early}", severity, "behind", skew_s)]
 
 
@@ -113,8 +119,10 @@ def _ahead(case: Case, limits: Limits) -> list[Symptom]:
     group = _group(case, late, "event_type = 'click' AND fate <> 'before_exposure'")
     counted = total(group.cells)
     severity = graded(counted.share, limits) if counted.hit else None
-    first = _quantile(case, group.condition, 0.05)
-    if severity is None or first is None or first < earliest or counted.hit < limits["least_clicks"]:
+    first, half = _quantile(case, group.condition, 0.05), _quantile(case, group.condition, 0.5)
+    if severity is None or first is None or half is None or counted.hit < limits["least_clicks"]:
+        return []
+    if first < earliest or half - first > earliest:
         return []
     return [_clock(case, group, f"{group.condition} AND {late}", severity, "ahead of", first)]
 
@@ -173,23 +181,20 @@ def _look_at_lateness(case: Case, limits: Limits) -> list[Symptom]:
     group = _group(case, late, "event_type = 'click' AND fate <> 'before_exposure'")
     counted = total(group.cells)
     severity = graded(counted.share, limits) if counted.hit else None
-    if severity is None or (group.place is None and group.step is None):
+    scattered = group.place is None and group.step is None
+    if severity is None or (scattered and not _stand_apart(case, group, counted, limits)):
         return []
     condition = f"{group.condition} AND {late}"
     n, first, last, _ = _counted(case, condition)
     since = first if group.step is not None and group.step.since_us is not None else None
-    inside = group.step.inside if group.step is not None else group.place.inside if group.place is not None else counted
-    when = f" from {instant(since)} on" if since is not None else ""
     return [
         Symptom(
             severity=severity,
-            cause=(
-                f"{percent(inside.share)} of the clicks{group.told}{when} come more than "
-                f"{limits['late_seconds'] / 60:g} minutes after their list; of the others hardly any does."
-            ),
+            cause=_lateness(group, counted, since, limits),
             fix=(
                 "Find what holds these events back (a queue, an app that sends when it is opened again), and log the "
-                "instant of the click, not of its delivery. A window of the policy would cut them."
+                "instant of the click, not of its delivery. A window of the policy would cut them. Of lists that are "
+                "read later by their nature, such as mail, late clicks are no fault: raise late_outcomes.late_seconds."
             ),
             log="outcomes",
             n=n,
@@ -201,6 +206,31 @@ def _look_at_lateness(case: Case, limits: Limits) -> list[Symptom]:
             facts=told_by_key(group.cells, case.joined.slice_keys),
         )
     ]
+
+
+def _lateness(group: _Group, counted: Counted, since: int | None, limits: Limits) -> str:
+    inside = group.step.inside if group.step is not None else group.place.inside if group.place is not None else counted
+    when = f" from {instant(since)} on" if since is not None else ""
+    minutes = limits["late_seconds"] / 60
+    others = "of the others hardly any does."
+    if group.place is None and group.step is None:
+        others = (
+            f"hardly any comes between {minutes / SOONER:g} and {minutes:g} minutes after it, so something held them."
+        )
+    return f"{percent(inside.share)} of the clicks{group.told}{when} come more than {minutes:g} minutes after their list; {others}"
+
+
+def _stand_apart(case: Case, group: _Group, counted: Counted, limits: Limits) -> bool:
+    """Whether late clicks are no tail of the others: many more come late than in the decade of time before, in which
+    fewer come than sooner."""
+    late_us = round(limits["late_seconds"] * 1_000_000)
+    delay = "ts_us - exposure_ts_us"
+    sooner, between = case.one(
+        f"SELECT count(*) FILTER (WHERE {delay} < {late_us // SOONER}), "
+        f"count(*) FILTER (WHERE {delay} >= {late_us // SOONER} AND {delay} < {late_us}) "
+        f"FROM outcome_fates WHERE {group.condition}"
+    )
+    return counted.hit >= limits["least_clicks"] and counted.hit > limits["apart"] * between and sooner > between
 
 
 def _look_at_windows(case: Case, limits: Limits) -> list[Symptom]:
@@ -233,7 +263,7 @@ def _window(case: Case, kind: str, window_s: float, limits: Limits) -> Sequence[
                 f"The window of {kind}s, {window_s:g} s, cuts off {percent(after / n)} of them, and they still come at "
                 f"its end: {percent(at_end / within_it)} of what it takes is of its last fifth."
             ),
-            fix=f"Set attribution.windows.{kind} to {longer:,.0f}s: 99 % of them come within that.",
+            fix=f"Set attribution.windows.{kind} to {math.ceil(longer)}s: 99 % of them come within that.",
             log="outcomes",
             n=after,
             of=n,
@@ -256,7 +286,9 @@ LATE_OUTCOMES = Detector(
     name="late_outcomes",
     question="Do clicks follow their lists everywhere and at all times?",
     look=_look_at_lateness,
-    limits=MappingProxyType({"warning": 0.001, "serious": 1.1, "late_seconds": 1_800.0}),
+    limits=MappingProxyType(
+        {"warning": 0.001, "serious": 1.1, "late_seconds": 1_800.0, "least_clicks": 20.0, "apart": 3.0}
+    ),
 )
 WINDOW_TOO_SHORT = Detector(
     name="window_too_short",

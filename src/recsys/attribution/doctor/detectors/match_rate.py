@@ -3,13 +3,15 @@
 The stretch of time is the one whose likelihood, with a match rate of its own, is highest (the scan
 statistic of Kulldorff 1997, in time); e²⁰ times that of one rate for all is asked, so that among the
 28,800 stretches of 240 buckets chance passes for a fall less than once in 10,000 logs (``breakdown.STEP``). Under
-``attribution.min_match_rate``, in all or within the stretch, a fall is serious. Where there is no stretch, a rate under
+``attribution.min_match_rate``, in all or within the stretch, a fall is serious. A stretch at the beginning of the log,
+up to a quarter of it, is what a cut through a stream leaves: the lists were shown before it. There the rate of all
+decides, and up to ``warning`` nothing is wrong. Where there is no stretch, a rate under
 the minimum is serious, and one that misses more than ``warning`` a warning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from types import MappingProxyType
 
 from recsys.attribution.doctor.breakdown import (
@@ -33,6 +35,8 @@ from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Shift, Sy
 
 LOST = "fate IN ('orphan', 'ambiguous')"
 MOST_CHANGES = 4
+BEGINNING = 4
+"""The first so-many-th of a log's time is its beginning."""
 _FIX = (
     "Find what was changed at that time (the facts name what appeared in the context) and compare, for one outcome of "
     "the sample lines, its request_id with meta.request_id of the reply: `recsys-eval trace REQUEST_ID` tells."
@@ -50,12 +54,33 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
     place = where(found, keys)
     step = stretch(found if place is None else within(found, keys, place))
     lowest = case.joined.policy.min_match_rate
-    if step is None and place is None and counted.share <= max(limits["warning"], 0):
+    cut = _is_cut(found, step)
+    if (cut or (step is None and place is None)) and counted.share <= limits["warning"]:
         return []
     inside = step.inside.share if step is not None else place.inside.share if place is not None else counted.share
-    serious = 1 - counted.share < lowest or 1 - inside < lowest
-    facts = [*_changes(case, step), *told_by_key(found, keys)]
+    serious = 1 - counted.share < lowest or (1 - inside < lowest and not cut)
+    facts = [*_changes(case, step), *_by_type(case), *told_by_key(found, keys)]
+    if cut:
+        facts.insert(0, "At the beginning of a log outcomes come of lists that were shown before it.")
     return [_symptom(case, total(found), place, step, facts, serious=serious)]
+
+
+def _is_cut(found: Sequence[Cell], step: Stretch | None) -> bool:
+    """Whether the stretch is the beginning of the log, and short: lists were shown before the log of exposures
+    begins, and were clicked after."""
+    if step is None or step.since_us is not None or step.until_us is None:
+        return False
+    buckets = [cell.bucket_us for cell in found]
+    return (step.until_us - min(buckets)) * BEGINNING <= max(buckets) - min(buckets)
+
+
+def _by_type(case: Case) -> list[str]:
+    """The fact how the types of outcomes differ, where they do."""
+    rows = case.rows(
+        f"SELECT event_type, sum(n), coalesce(sum(n) FILTER (WHERE {LOST}), 0) FROM {case.table('fate_buckets')} "
+        "WHERE fate <> 'duplicate' GROUP BY event_type ORDER BY event_type"
+    )
+    return told_by_key([Cell(0, (kind,), int(n), int(lost)) for kind, n, lost in rows], ["event_type"])
 
 
 def _known_keys(case: Case) -> tuple[str, ...]:

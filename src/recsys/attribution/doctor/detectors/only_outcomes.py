@@ -3,13 +3,15 @@ ever answers.
 
 A stretch of time, a tenant or a surface counts where it has ``least_outcomes`` outcomes that are orphans, and not one
 exposure: of a log in which exposures come at their usual rate such a hole has no other reason than that they were not
-written, or not given. The hole in time is of whole buckets (1/240 of the log's time or less), so that a quiet night has
-no outcomes either.
+written, or not given. The hole is found in whole buckets (1/240 of the log's time or less), and reaches from the last
+exposure before them to the first one after. In a quiet night come outcomes of earlier lists, which find them; where
+orphans are everywhere they have another cause. So most outcomes of a hole must be orphans, ``times_rarer`` elsewhere,
+and of a value that no exposure has at most one in so many outcomes with it finds its list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from types import MappingProxyType
 
@@ -31,7 +33,7 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
     if not valid:
         return [_nothing_done(case)] if shown >= limits["least_exposures"] and not done.rows else []
     least = limits["least_outcomes"]
-    return [*_unseen_values(case, least), *_holes(case, least)]
+    return [*_unseen_values(case, least, limits), *_holes(case, least, limits)]
 
 
 def _nothing_shown(case: Case, valid: int) -> Symptom:
@@ -52,6 +54,7 @@ def _nothing_shown(case: Case, valid: int) -> Symptom:
 
 def _nothing_done(case: Case) -> Symptom:
     shown = case.quality.exposures
+    first, last = case.one("SELECT min(ts_us), max(ts_us) FROM exposures")
     return Symptom(
         severity="serious",
         cause="There are only exposures, and no outcome: nobody clicked, or they were not written, or not given.",
@@ -61,13 +64,15 @@ def _nothing_done(case: Case) -> Symptom:
         of=shown.distinct,
         subject="no outcomes",
         rows=Rows(query="SELECT request_id AS row FROM exposures"),
+        first_us=first,
+        last_us=last,
     )
 
 
-def _unseen_values(case: Case, least: float) -> Iterator[Symptom]:
+def _unseen_values(case: Case, least: float, limits: Limits) -> Iterator[Symptom]:
     """Values of a key that stand in outcomes of no list, and in no exposure."""
-    fates = case.table("fate_buckets")
-    for key, column in case.slices:
+    fates, pairs = case.table("fate_buckets"), case.table("slice_pairs")
+    for place, (key, column) in enumerate(case.slices, start=1):
         rows = case.rows(
             f"SELECT f.{column}, sum(f.n) FROM {fates} AS f WHERE f.fate = 'orphan' AND f.{column} IS NOT NULL "
             f"AND NOT EXISTS (SELECT 1 FROM exposures AS e WHERE e.{column} = f.{column}) "
@@ -76,35 +81,61 @@ def _unseen_values(case: Case, least: float) -> Iterator[Symptom]:
         if not rows or not case.one(f"SELECT count({column}) FROM exposures")[0]:
             continue  # of a key that no exposure has, no value is missing
         for value, n in rows:
+            (found,) = case.one(
+                f"SELECT coalesce(sum(n), 0) FROM {pairs} WHERE key = {place} AND matched AND own_value = {text(value)}"
+            )
+            if found * limits["times_rarer"] > n:
+                continue  # outcomes have a value of their own where their lists have another
             condition = f"fate = 'orphan' AND {column} = {text(value)}"
-            yield _missing(case, condition, int(n), f"{key}={tellable(value)}", f"{key}={tellable(value)}")
+            yield _missing(case, condition, f"{key}={tellable(value)}", f"{key}={tellable(value)}")
 
 
-def _holes(case: Case, least: float) -> Iterator[Symptom]:
+def _holes(case: Case, least: float, limits: Limits) -> Iterator[Symptom]:
     """Stretches of time with orphans in each bucket that has outcomes, and without an exposure."""
     fates, shown = case.table("fate_buckets"), case.table("exposure_buckets")
     rows = case.rows(
         f"WITH done AS (SELECT bucket_us, sum(n) AS n, sum(n) FILTER (WHERE fate = 'orphan') AS orphans FROM {fates} "
         "WHERE fate <> 'duplicate' GROUP BY bucket_us), "
         f"lists AS (SELECT bucket_us, sum(n) AS n FROM {shown} GROUP BY bucket_us) "
-        "SELECT coalesce(d.bucket_us, l.bucket_us) AS bucket, coalesce(l.n, 0), coalesce(d.orphans, 0) "
-        "FROM done AS d FULL OUTER JOIN lists AS l ON d.bucket_us = l.bucket_us ORDER BY bucket"
+        "SELECT coalesce(d.bucket_us, l.bucket_us) AS bucket, coalesce(l.n, 0), coalesce(d.orphans, 0), "
+        "coalesce(d.n, 0) FROM done AS d FULL OUTER JOIN lists AS l ON d.bucket_us = l.bucket_us ORDER BY bucket"
     )
-    for (empty), group in groupby(rows, key=lambda row: not row[1]):
+    for empty, group in groupby(rows, key=lambda row: not row[1]):
         buckets = list(group)
-        n = int(sum(row[2] for row in buckets))
-        if not empty or n < least:
+        orphans, n = _sums(buckets)
+        if not empty or orphans < least or orphans * 2 < n:
             continue
-        since, until = buckets[0][0], buckets[-1][0] + case.bucket_us
+        others, of_others = _sums(_known(rows))
+        if others * n * limits["times_rarer"] > orphans * of_others:
+            continue
+        since, until = _between(case, buckets[0][0], buckets[-1][0] + case.bucket_us)
         condition = f"fate = 'orphan' AND ts_us >= {since} AND ts_us < {until}"
-        yield _missing(case, condition, n, f"the time from {instant(since)} to {instant(until)}", "a while", since)
+        yield _missing(case, condition, f"the time from {instant(since)} to {instant(until)}", "a while", since)
 
 
-def _missing(case: Case, condition: str, n: int, what: str, subject: str, onset: int | None = None) -> Symptom:
+def _known(rows: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+    """The buckets in which there are exposures."""
+    return [row for row in rows if row[1]]
+
+
+def _sums(rows: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """(orphans, outcomes) of buckets."""
+    return int(sum(row[2] for row in rows)), int(sum(row[3] for row in rows))
+
+
+def _between(case: Case, since: int, until: int) -> tuple[int, int]:
+    """The bounds of a hole: the exposures around it, where there are some."""
+    before, after = case.one(
+        f"SELECT max(ts_us) FILTER (WHERE ts_us < {since}), min(ts_us) FILTER (WHERE ts_us >= {until}) FROM exposures"
+    )
+    return since if before is None else before + 1, until if after is None else after
+
+
+def _missing(case: Case, condition: str, what: str, subject: str, onset: int | None = None) -> Symptom:
     metric, _, _ = case.headline
     kind = "conversion" if metric == "conversion_rate" else "click"
-    first, last, clicks = case.one(
-        "SELECT min(ts_us), max(ts_us), count(*) FILTER (WHERE event_type = "
+    n, first, last, clicks = case.one(
+        "SELECT count(*), min(ts_us), max(ts_us), count(*) FILTER (WHERE event_type = "
         f"{text(kind)}) FROM outcome_fates WHERE {condition}"
     )
     fates = case.quality.fates
@@ -132,5 +163,5 @@ ONLY_OUTCOMES = Detector(
     name="only_outcomes",
     question="Are there exposures for the outcomes, and outcomes for the exposures?",
     look=_look,
-    limits=MappingProxyType({"least_outcomes": 20.0, "least_exposures": 100.0}),
+    limits=MappingProxyType({"least_outcomes": 20.0, "least_exposures": 100.0, "times_rarer": 5.0}),
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
 from recsys.attribution.doctor import refused_text, text_columns
-from recsys.attribution.doctor.breakdown import instant, stretch, tellable, told_by_key, where, within
+from recsys.attribution.doctor.breakdown import instant, stretch, told_by_key, where, within
 from recsys.attribution.doctor.case import Case, Refused
 from recsys.attribution.doctor.personal import ColumnSearch, Kind, Match
 from recsys.attribution.doctor.symptoms import Detector, Limits, Log, Rows, Severity, Symptom
@@ -75,22 +75,18 @@ def _symptom(case: Case, column: TextColumn, match: Match, rows: Rows, of: int) 
     fix = _FIX_CONTEXT if column.in_context else _FIXES.get((column.log, column.name), _FIX_ID)
     return Symptom(
         severity=_severity(match),
-        cause=f"{_name(column)} of {column.log} holds {_amount(match)} in {match.rows:,} rows{told}.",
-        fix=fix.format(name=_name(column)) + _CLEAN,
+        cause=f"{column.told} of {column.log} holds {_amount(match)} in {match.rows:,} rows{told}.",
+        fix=fix.format(name=column.told) + _CLEAN,
         log=column.log,
         n=match.rows,
         of=of,
-        subject=f"{column.title} {match.kind}",
+        subject=f"{column.log}.{column.told} {match.kind}",
         rows=rows,
         first_us=first,
         last_us=last,
         onset_us=onset,
         facts=[*_by_chance(match), *told_by_key(cells, keys)],
     )
-
-
-def _name(column: TextColumn) -> str:
-    return f"context.{tellable(column.name)}" if column.in_context else column.name
 
 
 def _amount(match: Match) -> str:

@@ -72,12 +72,12 @@ def _kind(case: Case, kind: str, items: int, limits: Limits) -> Symptom | None:
 
 def _sum(case: Case, limits: Limits) -> Symptom | None:
     """Whether the mean of target ÷ logging is 1."""
-    lists, n, total, squares, cross, counts = case.one(
-        "SELECT count(*), sum(n_ratios), sum(ratios), sum(CAST(ratios AS HUGEINT) * ratios), "
+    lists, first, last, n, total, squares, cross, counts = case.one(
+        "SELECT count(*), min(ts_us), max(ts_us), sum(n_ratios), sum(ratios), sum(CAST(ratios AS HUGEINT) * ratios), "
         "sum(CAST(ratios AS HUGEINT) * n_ratios), sum(CAST(n_ratios AS HUGEINT) * n_ratios) "
         f"FROM {_TABLE} WHERE n_ratios > 0"
     )
-    if lists < limits["least_lists"]:
+    if lists < max(limits["least_lists"], 2):
         return None
     n, total, squares, cross, counts = (int(value) for value in (n, total, squares, cross, counts))
     mean = total / n / UNIT
@@ -101,6 +101,8 @@ def _sum(case: Case, limits: Limits) -> Symptom | None:
         of=case.quality.exposures.distinct,
         subject="sum",
         rows=Rows(query=f"SELECT request_id AS row FROM {_TABLE} WHERE n_ratios > 0"),
+        first_us=first,
+        last_us=last,
     )
 
 

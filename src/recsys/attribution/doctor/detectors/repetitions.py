@@ -82,6 +82,7 @@ def _redelivered(case: Case, limits: Limits) -> list[Symptom]:
         "SELECT request_id AS row FROM staged_exposures GROUP BY request_id HAVING count(*) > 1 "
         "AND count(*) > (SELECT count(*) FROM settled_exposures AS s WHERE s.request_id = staged_exposures.request_id)"
     )
+    first, last = case.one(f"SELECT min(ts_us), max(ts_us) FROM staged_exposures WHERE request_id IN ({repeated})")
     return [
         Symptom(
             severity=severity,
@@ -92,6 +93,8 @@ def _redelivered(case: Case, limits: Limits) -> list[Symptom]:
             of=of,
             subject="exposures",
             rows=Rows(query=repeated),
+            first_us=first,
+            last_us=last,
         )
     ]
 

@@ -5,22 +5,26 @@ A person does not look at more than ``per_minute`` lists in a minute or ``per_da
 move the figures.
 
 Lists were never rendered where the lists of a context value have hardly any outcome though the others have: at most
-``less`` (a tenth) of what they should have by the others' rate, which chance gives with a probability under 10⁻⁶ over
-the number of values. And where a list that is followed by another of the same user and surface within the seconds of
-``repeated_lists`` hardly ever has one: it was fetched ahead of its time.
+``less`` (a tenth) of what they should have by the others' rate at the same time, three of its standard errors taken
+off, which chance gives with a probability under 10⁻⁶ over the number of values. Surfaces and tenants may differ that
+much by their nature: of them at most ``less_by_place`` (a fiftieth) is asked. And where a list that is followed by
+another of the same user and surface within the seconds of ``repeated_lists`` hardly ever has one: it was fetched ahead
+of its time.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from recsys.attribution.doctor.breakdown import percent, tellable
-from recsys.attribution.doctor.case import Case, text
+from recsys.attribution.doctor.case import SLICE_OF, Case, text
 from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Shift, Symptom, graded
 
 CHANCE = 1e-6
+PARTS = 10
 
 
 def _look_for_bots(case: Case, limits: Limits) -> list[Symptom]:
@@ -52,7 +56,10 @@ def _look_for_bots(case: Case, limits: Limits) -> list[Symptom]:
                 f"{subjects:,} subject{'s have' if subjects > 1 else ' has'} rates that no person has: up to "
                 f"{minute:,} lists in a minute and {day:,} in a day; they have {percent(int(n) / of)} of the exposures."
             ),
-            fix="Take known crawlers and test clients out before they ask, or leave their exposures out of the logs.",
+            fix=(
+                "Take known crawlers and test clients out before they ask, or leave their exposures out of the logs. "
+                "Where it is an id that many people share (a default such as guest), send their request_id as user_id."
+            ),
             log="exposures",
             n=int(n),
             of=of,
@@ -71,6 +78,10 @@ class _Answered(NamedTuple):
     n: int
     joined: int
 
+    def and_also(self, more: _Answered) -> _Answered:
+        """Both together."""
+        return _Answered(self.n + more.n, self.joined + more.joined)
+
     def other_than(self, part: _Answered) -> _Answered:
         """All but a part."""
         return _Answered(self.n - part.n, self.joined - part.joined)
@@ -84,18 +95,19 @@ def _look_for_unrendered(case: Case, limits: Limits) -> list[Symptom]:
 
 
 def _by_value(case: Case, whole: _Answered, limits: Limits) -> list[Symptom]:
-    """The context value whose lists are answered least, compared to the others."""
+    """The context value whose lists are answered least, compared to the others of the same time."""
     found: list[tuple[float, str, str, str, _Answered]] = []
     values = 0
+    parts = _parts_of_time(case)
     for key, column in case.slices:
-        rows = case.rows(
-            f"SELECT {column}, sum(n), sum(joined) FROM exposure_buckets WHERE {column} IS NOT NULL GROUP BY {column} "
-            f"ORDER BY {column}"
-        )
-        values += len(rows)
-        for value, n, joined in rows:
-            part = _Answered(int(n), int(joined))
-            if (chance := _unlikely(part, whole.other_than(part), limits)) is not None:
+        less = limits["less_by_place" if key in SLICE_OF else "less"]
+        counted = _counted(case, column, parts)
+        named = sorted(value for value in counted if value is not None)
+        values += len(named)
+        for value in named:
+            part = _total(counted[value])
+            chance = _unlikely(part, _expected(counted, value), less)
+            if chance is not None:
                 found.append((chance, key, column, value, part))
     found = [each for each in found if each[0] < math.log(CHANCE / max(values, 1))]
     if not found:
@@ -104,16 +116,56 @@ def _by_value(case: Case, whole: _Answered, limits: Limits) -> list[Symptom]:
     return [_unrendered(case, whole, part, f"{column} = {text(value)}", f"{key}={tellable(value)}", limits)]
 
 
-def _unlikely(part: _Answered, others: _Answered, limits: Limits) -> float | None:
+def _parts_of_time(case: Case) -> dict[int, int]:
+    """Bucket → the part of the log that it is in, of at most ten with about as many exposures each."""
+    rows = case.rows("SELECT bucket_us, sum(n) FROM exposure_buckets GROUP BY bucket_us ORDER BY bucket_us")
+    of = sum(int(n) for _, n in rows)
+    before, parts = 0, {}
+    for bucket, n in rows:
+        parts[bucket] = before * PARTS // of
+        before += int(n)
+    return parts
+
+
+def _counted(case: Case, column: str, parts: Mapping[int, int]) -> dict[str | None, dict[int, _Answered]]:
+    """Value → part of time → its exposures."""
+    rows = case.rows(
+        f"SELECT bucket_us, {column}, sum(n), sum(joined) FROM exposure_buckets GROUP BY bucket_us, {column}"
+    )
+    counted: dict[str | None, dict[int, _Answered]] = {}
+    for bucket, value, n, joined in rows:
+        own = counted.setdefault(value, {})
+        own[parts[bucket]] = own.get(parts[bucket], _Answered(0, 0)).and_also(_Answered(int(n), int(joined)))
+    return counted
+
+
+def _total(parts: Mapping[int, _Answered]) -> _Answered:
+    return _Answered(sum(each.n for each in parts.values()), sum(each.joined for each in parts.values()))
+
+
+def _expected(counted: Mapping[str | None, Mapping[int, _Answered]], value: str) -> float:
+    """How many of the lists of a value should be answered, by the others of the same part of time, at the least."""
+    expected, answered = 0.0, 0
+    for part, own in counted[value].items():
+        others = _total({place: each[part] for place, each in enumerate(counted.values()) if part in each})
+        others = others.other_than(own)
+        if others.n:
+            expected += own.n * others.joined / others.n
+            answered += others.joined
+    return expected * _at_least(answered)
+
+
+def _at_least(answered: int) -> float:
+    """What a rate by so many answered lists may be in truth, as a share of it: three standard errors less."""
+    return max(0.0, 1 - 3 / math.sqrt(answered)) if answered else 0.0
+
+
+def _unlikely(part: _Answered, expected: float, less: float) -> float | None:
     """The logarithm of the chance of so few answers (Chernoff's bound of the binomial tail); None where they are
     enough, or where nothing can be said."""
-    if not part.n or not others.joined:
+    if not part.n or part.joined >= part.n or part.joined >= expected or part.joined > expected * less:
         return None
-    rate, share = others.joined / others.n, part.joined / part.n
-    if share > rate * limits["less"]:
-        return None
-    if rate >= 1:
-        return -math.inf
+    rate, share = min(expected / part.n, 1 - 1e-9), part.joined / part.n
     kept = share * math.log(share / rate) if share else 0.0
     return -part.n * (kept + (1 - share) * math.log((1 - share) / (1 - rate)))
 
@@ -151,7 +203,9 @@ def _fetched_ahead(case: Case, whole: _Answered, limits: Limits) -> list[Symptom
         f"FROM exposures WHERE {condition}"
     )
     part = _Answered(n, joined)
-    chance = _unlikely(part, whole.other_than(part), limits)
+    others = whole.other_than(part)
+    expected = part.n * others.joined / others.n * _at_least(others.joined) if others.n else 0.0
+    chance = _unlikely(part, expected, limits["less"])
     if chance is None or chance >= math.log(CHANCE):
         return []
     symptom = _unrendered(case, whole, part, condition, "users who get another list at once", limits)
@@ -170,5 +224,5 @@ NEVER_RENDERED = Detector(
     name="never_rendered",
     question="Was every list that was logged also seen?",
     look=_look_for_unrendered,
-    limits=MappingProxyType({"less": 0.1, "warning": 0.0, "serious": 0.05}),
+    limits=MappingProxyType({"less": 0.1, "less_by_place": 0.02, "warning": 0.0, "serious": 0.05}),
 )

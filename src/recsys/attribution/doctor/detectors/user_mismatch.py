@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from recsys.attribution.doctor.breakdown import instant, percent, told_by_key
+from recsys.attribution.doctor.breakdown import instant, percent, tellable, told_by_key
 from recsys.attribution.doctor.case import Case
 from recsys.attribution.doctor.mismatches import (
     HASHED,
@@ -118,13 +118,18 @@ def _another(found: Mismatch, these: str, *, changed: bool) -> tuple[str, str]:
         return f"{these} carry other pseudonyms than their exposures{told}: the logs are of two salts", _FIX_SALTS
     if found.place is not None:
         told = ", one for one: of another id or another salt" if found.one_to_one else ""
-        others = f"those of other {found.place.key} do not" if found.place.outside.share < 0.01 else "others rarely do"
+        others = (
+            f"those of other {tellable(found.place.key)} do not"
+            if found.place.outside.share < 0.01
+            else "others rarely do"
+        )
         return (
             f"{these} carry other {word} than their exposures{told}, {others}: the clients disagree on it",
             _FIX_CLIENTS,
         )
-    told = "always the same one in its place" if found.one_to_one else "now this, now that one"
-    return f"{these} name another user than their exposure, {told}", _FIX_CLIENTS
+    told = ", always the same one in its place" if found.one_to_one else ""
+    told = ", now this, now that one" if found.mixed_up else told
+    return f"{these} name another user than their exposure{told}", _FIX_CLIENTS
 
 
 def _these(found: Mismatch) -> str:

@@ -13,6 +13,7 @@ from recsys.attribution.doctor import text_columns
 from recsys.attribution.doctor.breakdown import told_by_key
 from recsys.attribution.doctor.case import Case
 from recsys.attribution.doctor.symptoms import Detector, Limits, Symptom
+from recsys.attribution.doctor.text_columns import TextColumn
 from recsys.attribution.doctor.weak_hashes import WeakHash, WeakHashSearch
 
 KEPT = 200_000
@@ -48,12 +49,12 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
             symptoms.append(
                 Symptom(
                     severity="serious",
-                    cause=_cause(weak),
+                    cause=_cause(column, weak),
                     fix=_FIX,
                     log=column.log,
                     n=weak.rows,
                     of=rows[weak.column],
-                    subject=f"{weak.column}: {weak.function} of {weak.ids}",
+                    subject=f"{column.log}.{column.told}: {weak.function} of {weak.ids}",
                     rows=found,
                     first_us=first,
                     last_us=last,
@@ -63,11 +64,10 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
     return symptoms
 
 
-def _cause(weak: WeakHash) -> str:
-    log, _, name = weak.column.partition(".")
+def _cause(column: TextColumn, weak: WeakHash) -> str:
     return (
-        f"{name} of {log} can be undone by anybody: {weak.values:,} of its values, in {weak.rows:,} rows, are "
-        f"{weak.function} of {weak.ids}, without a secret."
+        f"{column.told} of {column.log} can be undone by anybody: {weak.values:,} of its values, in {weak.rows:,} rows, "
+        f"are {weak.function} of {weak.ids}, without a secret."
     )
 
 
