@@ -367,6 +367,19 @@ def test_what_was_found_shows_no_values():
     assert "jane" not in repr(match) + str(match)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("unit", "kinds"),
+    [
+        ("paid with 4111111111111111 ", ["card"]), ("call +44 20 7946 0958, ", ["phone"]), ("jane@example.org ", ["e-mail"]),
+        ("a:b:", []), ("::", []), ("01-02-", []), ("(at)", []), ("@a.a", []), ("+4", []), ("DE89", []), ("a1", []),
+    ],
+)  # fmt: skip
+def test_long_values_are_looked_through(unit, kinds):
+    """A value of half a megabyte takes a time in proportion: nothing is tried from each place to the end."""
+    assert told(unit * (500_000 // len(unit))) == kinds
+
+
 VALUES = st.lists(
     st.one_of(
         st.builds(lambda seed, kind: made.MAKERS[kind](random.Random(seed)), st.integers(), st.sampled_from(KINDS)),

@@ -68,6 +68,7 @@ _GROUPED = re.compile(
 )
 _THIRTEEN = b"0" * 13
 _GROUPS = tuple(m.join((b"0000", middle)) + m for m in (b" ", b".", b"-") for middle in (b"0000", b"000000"))
+_NEAR = 80  # characters on either side that make a sentence
 _LETTER = re.compile("[A-Za-z]")
 _MARKS = str.maketrans("", "", " .-")
 _DOUBLED = bytes(48 + sum(divmod(2 * (code - 48), 10)) if 48 <= code < 58 else code for code in range(256))
@@ -172,7 +173,8 @@ def _class(form: str, number: str) -> Class | None:
 
 
 def _in_sentence(text: str, start: int, end: int) -> bool:
-    line = text[text.rindex("\n", 0, start) + 1 : text.index("\n", end)]
+    before, after = text[max(0, start - _NEAR) : start], text[end : end + _NEAR]
+    line = before.rpartition("\n")[2] + after.partition("\n")[0]
     return " " in line and _LETTER.search(line) is not None
 
 

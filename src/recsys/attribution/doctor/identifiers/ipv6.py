@@ -18,7 +18,7 @@ from recsys.attribution.doctor.identifiers.sighting import NOTHING, Kind, Page, 
 
 _HEX = "[0-9A-Fa-f]"
 _TOKEN = re.compile(
-    rf"[^0-9A-Za-z](?=[0-9A-Fa-f:]*::|(?:{_HEX}{{1,4}}:){{6}})"
+    rf"[^0-9A-Za-z](?=[0-9A-Fa-f:]{{0,40}}::|(?:{_HEX}{{1,4}}:){{6}})"
     rf"({_HEX}{{0,4}}(?::{_HEX}{{0,4}}){{2,9}}(?:(?:\.[0-9]{{1,3}}){{3}})?)(?![0-9A-Za-z])"
 )
 _IN_USE = tuple(map(ipaddress.IPv6Network, ("2000::/3", "fc00::/7", "fe80::/10", "64:ff9b::/96")))
