@@ -14,21 +14,20 @@ WITH orphans AS (
     WHERE p.fallback = 'user_item' AND v.fate = 'orphan'
 ),
 
--- Few users have an orphan: only their lists are looked at
+-- Few users have an orphan: only their lists are taken apart. Looking an item up in them would compare every orphan
+-- of a user with every list, which never ends where one user_id stands for everybody
 seen AS (
-    SELECT request_id, user_id, ts_us, shown
+    SELECT request_id, user_id, ts_us, shown, unnest(shown) AS item_id
     FROM exposures
     WHERE NOT ambiguous AND NOT anonymous AND user_id IN (SELECT user_id FROM orphans)
 ),
 
 candidates AS (
     SELECT
-        o.row_number, o.request_id, o.user_id, o.item_id, o.event_type, o.ts_us, o.value, o.credit,
-        s.request_id AS exposure_request_id,
-        s.ts_us AS exposure_ts_us,
-        array_position(s.shown, o.item_id) AS shown_rank
+        o.row_number, o.credit, s.request_id AS exposure_request_id, s.ts_us AS exposure_ts_us,
+        array_position(s.shown, s.item_id) AS shown_rank
     FROM orphans AS o
-    INNER JOIN seen AS s ON o.user_id = s.user_id
+    INNER JOIN seen AS s ON o.user_id = s.user_id AND o.item_id = s.item_id
     WHERE o.ts_us BETWEEN s.ts_us - o.tolerance_us AND s.ts_us + o.fallback_us
 ),
 
@@ -42,12 +41,12 @@ placed AS (
         ) AS place,
         count(*) OVER (PARTITION BY c.row_number) AS n_shown
     FROM candidates AS c
-    WHERE c.shown_rank > 0
 )
 
 SELECT
-    row_number, request_id, user_id, item_id, event_type, ts_us, value,
-    exposure_request_id, exposure_ts_us, shown_rank, place,
-    CASE WHEN credit = 'all' THEN n_shown ELSE 1 END AS n_exposures
-FROM placed
-WHERE credit = 'all' OR place = 1
+    o.row_number, o.request_id, o.user_id, o.item_id, o.event_type, o.ts_us, o.value,
+    p.exposure_request_id, p.exposure_ts_us, p.shown_rank, p.place,
+    CASE WHEN p.credit = 'all' THEN p.n_shown ELSE 1 END AS n_exposures
+FROM placed AS p
+INNER JOIN orphans AS o ON p.row_number = o.row_number
+WHERE p.credit = 'all' OR p.place = 1
