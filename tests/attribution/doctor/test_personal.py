@@ -371,7 +371,8 @@ def test_what_was_found_shows_no_values():
 @pytest.mark.parametrize(
     ("unit", "kinds"),
     [
-        ("paid with 4111111111111111 ", ["card"]), ("call +44 20 7946 0958, ", ["phone"]), ("jane@example.org ", ["e-mail"]),
+        ("paid with 4111111111111111 ", ["card"]), ("call +44 20 7946 0958, ", ["phone"]),
+        ("jane@example.org ", ["e-mail"]),
         ("a:b:", []), ("::", []), ("01-02-", []), ("(at)", []), ("@a.a", []), ("+4", []), ("DE89", []), ("a1", []),
     ],
 )  # fmt: skip
