@@ -38,6 +38,7 @@ _ISSUERS = {  # first digits, as the networks publish them, and lengths
     "Discover": ("6011|64[4-9]|65", (16, 19)),
     "Diners Club": ("30[0-59]|36|38|39", (14, 16, 19)),
     "JCB": ("352[89]|35[3-8]", (16, 19)),
+    "JCB, older": ("2131|1800", (15,)),
     "UnionPay": ("62|81", (16, 17, 18, 19)),
     "Mir": ("220[0-4]", (16, 17, 18, 19)),
     "RuPay": ("60|82|508", (16,)),
