@@ -149,7 +149,7 @@ def _parts(folder: Path, role: Role, rows: int) -> list[Part]:
     return found
 
 
-def _request(rows: int, number: int) -> str:
+def request_of(rows: int, number: int) -> str:
     with duckdb.connect() as connection:
         place = CLICKED * ((number * 7919 + 13) * 104_729 % (rows // CLICKED))
         return connection.execute("SELECT md5('r' || ?::VARCHAR)", [place]).fetchall()[0][0]
@@ -159,7 +159,7 @@ def _lookups(folder: Path, rows: int) -> list[float]:
     """How long it takes to find each of some requests, in seconds, with nothing known of the files before."""
     took = []
     for number in range(7):
-        request, started = _request(rows, number), time.perf_counter()
+        request, started = request_of(rows, number), time.perf_counter()
         with duckdb.connect() as connection:
             found = connection.execute(
                 "SELECT request_id, user_id, epoch_us(ts), items, context, latency_ms, error "
@@ -173,7 +173,7 @@ def _lookups(folder: Path, rows: int) -> list[float]:
 
 def _trace(folder: Path, rows: int, number: int) -> Run:
     logs = [f"--exposures={folder}/exposures", f"--outcomes={folder}/outcomes"]
-    return process(command("recsys-eval", "trace", _request(rows, number), *logs))
+    return process(command("recsys-eval", "trace", request_of(rows, number), *logs))
 
 
 if __name__ == "__main__":

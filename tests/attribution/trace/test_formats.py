@@ -206,18 +206,23 @@ def test_invalid_rows_of_parquet_are_told(tmp_path):
     assert made.around.invalid == 1
 
 
-def test_a_busy_subject_in_parquet_is_told_of_in_part(tmp_path):
-    """The nearest rows, whatever their order in the file, and how many more there are."""
+@pytest.mark.parametrize("make", ["parquet", "lines", "two files"])
+def test_a_busy_subject_is_told_of_in_part(tmp_path, make):
+    """The nearest rows, whatever their order in the files, and how many more there are."""
     rows = [
         {"request_id": f"q{n}", "user_id": "u", "ts": (BEGIN + timedelta(seconds=n)).isoformat(), "items": []}
-        for n in range(around.MOST + 30)
+        for n in range(2 * around.MOST + 30)
     ]
     random.Random(1).shuffle(rows)
-    path = parquet(tmp_path / "e.parquet", "exposures", rows)
-    none = parquet(tmp_path / "o.parquet", "outcomes", [])
-    made = trace(sources.from_options([path], [none]), Asked(request_id="q0", policy=POLICY), NOW).around
+    if make == "parquet":
+        logs = [parquet(tmp_path / "e.parquet", "exposures", rows)], [parquet(tmp_path / "o.parquet", "outcomes", [])]
+    else:
+        cuts = 2 if make == "two files" else 1
+        names = [write_lines(tmp_path / f"e{n}.jsonl", rows[n::cuts]) for n in range(cuts)]
+        logs = names, [write_lines(tmp_path / "o.jsonl", [])]
+    made = trace(sources.from_options(*logs), Asked(request_id="q0", policy=POLICY), NOW).around
     assert [row.request_id for row in made.rows] == [f"q{n}" for n in range(1, around.MOST + 1)]
-    assert made.more_exposures == 29
+    assert made.more_exposures == around.MOST + 29
 
 
 @pytest.mark.parametrize(("block", "piece"), [(7, 500), (1 << 20, 333)])

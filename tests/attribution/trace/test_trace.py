@@ -140,6 +140,9 @@ def test_a_fallback_is_told_on_both_sides(traced):
         3604.0,
     )
     assert traced("r1", *logs).lists[0].items[1].events == []
+    last = Policy(fallback=Fallback(credit="last"))
+    assert traced("r1", *logs, policy=last).lists[0].items[1].events == []
+    assert [event.shared for event in traced("r2", *logs, policy=last).lists[0].items[1].events] == [1]
 
 
 def test_redeliveries_and_conflicting_lists_are_told(traced):

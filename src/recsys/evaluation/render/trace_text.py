@@ -184,9 +184,9 @@ def _applied(applied: contract.Applied | None) -> list[str]:
         lines.append(f"  {what} {_id(version.name or '–')}: {version.note}")
     rows = [["", *_weights(layer.weights), layer.name] for layer in applied.layers]
     if applied.weights is not None:
-        rows += [["=", *_weights(applied.weights), "in force"]]
+        rows += [["=", *_weights(applied.weights), "applied to this list"]]
     if applied.weights_now is not None and applied.weights_now != applied.weights:
-        rows += [["", *_weights(applied.weights_now), f"would be in force now ({applied.config.current})"]]
+        rows += [["", *_weights(applied.weights_now), f"would apply now ({applied.config.current})"]]
     lines += table([["", "pop", "cooc", "emb", "weights of"], *rows], right=(1, 2, 3)) if rows else []
     lines += [f"  {printable(note)}" for note in applied.notes]
     lines += [f"    {printable(line)}" for line in (*applied.config.diff, *applied.rules.diff)]
