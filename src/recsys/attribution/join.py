@@ -90,13 +90,7 @@ def write_parquet(joined: Joined, path: Path) -> int:
 
     The slice columns come last. A key that is another column's name too, in any case, gets a number: ``anonymous_1``.
     """
-    names = ", ".join(
-        f'slice_{number} AS "{key.replace(chr(34), chr(34) * 2)}"' if number <= len(joined.slice_keys) else ""
-        for number, key in enumerate(joined.slice_keys, start=1)
-    )
-    unused = ", ".join(f"slice_{number}" for number in range(1, MAX_SLICE_KEYS + 1))
-    extra = f", {names}" if names else ""
-    rows = f"SELECT * EXCLUDE ({unused}){extra} FROM ({relations.text('joined_outcomes')})"
+    rows = _with_names_of_keys(joined, relations.text("joined_outcomes"))
     with whole(path) as part:
         try:
             joined.engine.write_parquet(rows, part)
@@ -106,3 +100,16 @@ def write_parquet(joined: Joined, path: Path) -> int:
             raise StorageError("cannot be written", where=str(path), found=error.found) from None
     [(count,)] = joined.engine.rows("SELECT count(*) FROM outcome_fates")
     return count
+
+
+def _with_names_of_keys(joined: Joined, query: str) -> str:
+    """The query with its slice columns under the names of their keys, and without those that no key has."""
+    slices = [f"slice_{number}" for number in range(1, MAX_SLICE_KEYS + 1)]
+    columns = [name for name in joined.engine.columns(f"SELECT * FROM ({query}) AS o LIMIT 0") if name not in slices]
+    taken = {name.casefold() for name in columns}
+    for column, key in zip(slices, joined.slice_keys, strict=False):
+        names = (key, *(f"{key}_{number}" for number in range(1, len(taken) + 1)))
+        name = next(name for name in names if name.casefold() not in taken)
+        taken.add(name.casefold())
+        columns.append(f'{column} AS "{name.replace(chr(34), chr(34) * 2)}"')
+    return f"SELECT {', '.join(columns)} FROM ({query}) AS o"

@@ -28,4 +28,4 @@ class AveragePrecision(Scored):
     @property
     def score(self) -> str:
         """The sum over the number of relevant items."""
-        return f"precisions_{self.k} / {float(GAIN_SCALE)} / n_relevant"
+        return f"CAST(precisions_{self.k} AS DOUBLE) / {GAIN_SCALE} / n_relevant"

@@ -28,14 +28,21 @@ class Scored(Cut):
     ``needs`` are aggregates over the rows of relation ``relevant`` of one exposure, by column name; ``score`` is an SQL
     expression over those columns and ``n_relevant``, the number of relevant items. Both are asked only of exposures
     with a relevant item: the score of any other exposure is 0.
+
+    Engines differ in what ``/`` makes of two numbers, so one of them is cast to DOUBLE; and in the last bits of a
+    logarithm, so ``gain`` and ``ideal_gain`` come from a table.
     """
+
+    discounts: ClassVar[bool] = False
+    """Whether ``needs`` reads ``gain`` and ``ideal_gain``: 1/log2(item_rank + 1) and 1/log2(place + 1), each in units
+    of 2⁻⁵⁰ and as far down as ``k``."""
 
     @property
     def needs(self) -> dict[str, str]:
-        """Column name → SQL aggregate over (item_rank, place)."""
+        """Column name → SQL aggregate over (item_rank, place, gain, ideal_gain)."""
         raise NotImplementedError
 
     @property
     def score(self) -> str:
-        """SQL expression of the score, a double."""
+        """SQL expression of the score, a number."""
         raise NotImplementedError

@@ -26,4 +26,4 @@ class HitRate(Scored):
     @property
     def score(self) -> str:
         """1 within the cut."""
-        return f"CASE WHEN first_rank <= {self.k} THEN 1.0 ELSE 0.0 END"
+        return f"CASE WHEN first_rank <= {self.k} THEN 1 ELSE 0 END"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from itertools import accumulate
 from typing import ClassVar
 
-from recsys.evaluation.metrics.base import GAIN_SCALE, Scored
+from recsys.evaluation.metrics.base import Scored
 
 
 class NDCG(Scored):
@@ -21,15 +19,17 @@ class NDCG(Scored):
 
     word: ClassVar[str] = "ndcg"
 
+    discounts: ClassVar[bool] = True
+
     @property
     def needs(self) -> dict[str, str]:
-        """The gain within the cut."""
-        gain = f"CAST(round({GAIN_SCALE} / log2(item_rank + 1)) AS BIGINT)"
-        return {f"gain_{self.k}": f"coalesce(sum({gain}) FILTER (WHERE item_rank <= {self.k}), 0)"}
+        """The gain within the cut, and what it would be with the relevant items first."""
+        return {
+            f"gain_{self.k}": f"coalesce(sum(gain) FILTER (WHERE item_rank <= {self.k}), 0)",
+            f"ideal_{self.k}": f"sum(ideal_gain) FILTER (WHERE place <= {self.k})",
+        }
 
     @property
     def score(self) -> str:
         """Gain over ideal gain."""
-        ideal = accumulate(round(GAIN_SCALE / math.log2(rank + 1)) for rank in range(1, self.k + 1))
-        gains = ", ".join(str(float(gain)) for gain in ideal)
-        return f"gain_{self.k} / ([{gains}])[least(n_relevant, {self.k})]"
+        return f"CAST(gain_{self.k} AS DOUBLE) / CAST(ideal_{self.k} AS DOUBLE)"

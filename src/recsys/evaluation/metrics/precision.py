@@ -26,4 +26,4 @@ class Precision(Scored):
     @property
     def score(self) -> str:
         """Hits over k."""
-        return f"hits_{self.k} / {float(self.k)}"
+        return f"CAST(hits_{self.k} AS DOUBLE) / {self.k}"

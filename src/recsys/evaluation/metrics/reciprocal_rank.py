@@ -26,4 +26,4 @@ class ReciprocalRank(Scored):
     @property
     def score(self) -> str:
         """The reciprocal within the cut."""
-        return f"CASE WHEN first_rank <= {self.k} THEN 1.0 / first_rank ELSE 0.0 END"
+        return f"CASE WHEN first_rank <= {self.k} THEN 1 / CAST(first_rank AS DOUBLE) ELSE 0 END"

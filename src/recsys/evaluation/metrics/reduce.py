@@ -5,6 +5,7 @@ Scores are rounded to 2⁻⁴⁰ and summed as integers, so no figure depends on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from recsys.attribution.engine import Engine
 from recsys.contracts.report import UNKNOWN
-from recsys.evaluation.metrics.base import Scored
+from recsys.evaluation.metrics.base import GAIN_SCALE, Scored
 from recsys.evaluation.metrics.intra_list_diversity import IntraListDiversity
 from recsys.evaluation.metrics.spread import Spread
 from recsys.statistics.moments import SCALE, Moments
@@ -38,12 +39,26 @@ def score(engine: Engine, metrics: Sequence[Scored], relevant: str = "relevant")
         needs |= metric.needs
     aggregates = ", ".join(f"{expression} AS {name}" for name, expression in needs.items())
     scores = "".join(
-        f", CAST(round(({metric.score}) * {SCALE}) AS BIGINT) AS y_{place}" for place, metric in enumerate(metrics)
+        f", CAST(round(CAST(({metric.score}) AS DOUBLE) * {SCALE}) AS BIGINT) AS y_{place}"
+        for place, metric in enumerate(metrics)
     )
+    deepest = max((metric.k for metric in metrics if metric.discounts), default=0)
+    source = _discounted(engine, relevant, deepest) if deepest else relevant
     engine.create(
         "scores",
-        f"WITH aggregated AS (SELECT request_id, {aggregates} FROM {relevant} GROUP BY request_id) "
+        f"WITH aggregated AS (SELECT request_id, {aggregates} FROM {source} GROUP BY request_id) "
         f"SELECT request_id{scores} FROM aggregated",
+    )
+
+
+def _discounted(engine: Engine, relevant: str, deepest: int) -> str:
+    """The relation with ``gain`` and ``ideal_gain``."""
+    gains = [(rank, round(GAIN_SCALE / math.log2(rank + 1))) for rank in range(1, deepest + 1)]
+    engine.load("discounts", {"item_rank": "BIGINT", "gain": "BIGINT"}, gains)
+    return (
+        f"(SELECT r.request_id, r.item_rank, r.place, d.gain, i.gain AS ideal_gain FROM {relevant} AS r "
+        "LEFT JOIN discounts AS d ON r.item_rank = d.item_rank "
+        "LEFT JOIN discounts AS i ON r.place = i.item_rank) AS discounted"
     )
 
 
@@ -126,13 +141,15 @@ def spreads(engine: Engine, cuts: Sequence[int], column: str | None, *, catalogu
     source = "catalogue" if catalogue else "impressions"
     [(population,)] = engine.rows(f"SELECT count(DISTINCT item_id) FROM {source}")
     [(total,)] = engine.rows("SELECT coalesce(sum(n), 0) FROM impressions")
-    listed = "EXISTS (SELECT 1 FROM catalogue AS c WHERE c.item_id = e.item_id)" if catalogue else "TRUE"
+    listed, named = (
+        ("count(c.item_id) > 0", "LEFT JOIN catalogue AS c ON e.item_id = c.item_id") if catalogue else ("TRUE", "")
+    )
     within = "".join(f", sum(e.n_{k})::BIGINT AS n_{k}" for k in cuts)
     table = engine.columns(f"""
         WITH overall AS (SELECT item_id, sum(n) AS n FROM impressions GROUP BY item_id)
-        SELECT {_value(column)} AS slice, sum(e.n)::BIGINT AS n, any_value(o.n)::BIGINT AS n_overall,
+        SELECT {_value(column)} AS slice, sum(e.n)::BIGINT AS n, max(o.n)::BIGINT AS n_overall,
             {listed} AS listed{within}
-        FROM impressions AS e INNER JOIN overall AS o ON e.item_id = o.item_id
+        FROM impressions AS e INNER JOIN overall AS o ON e.item_id = o.item_id {named}
         GROUP BY slice, e.item_id ORDER BY slice
     """)
     # Kept as objects: an array of fixed width would take the room of the longest value for each, and cut NULs off
@@ -159,24 +176,24 @@ def diversity_moments(engine: Engine, metric: IntraListDiversity, column: str | 
     """Slice value → moments of the lists' mean distances, over lists with two or more items whose tags are known."""
     query = f"""
         WITH lists AS (
-            SELECT row_number() OVER () AS list_number, {_value(column)} AS slice, e.user_id,
-                e.shown[1:{metric.k}] AS top
+            SELECT row_number() OVER () AS list_number, {_value(column)} AS slice, e.user_id, e.shown
             FROM exposures AS e
         ),
         tagged AS (
             SELECT l.list_number, l.slice, l.user_id, l.place, c.tags
-            FROM (SELECT list_number, slice, user_id, unnest(top) AS item_id, generate_subscripts(top, 1) AS place
+            FROM (SELECT list_number, slice, user_id, unnest(shown) AS item_id, generate_subscripts(shown, 1) AS place
                   FROM lists) AS l
-            INNER JOIN catalogue AS c ON l.item_id = c.item_id AND len(c.tags) > 0
+            INNER JOIN catalogue AS c ON l.item_id = c.item_id AND l.place <= {metric.k} AND array_length(c.tags) > 0
         ),
         pairs AS (
-            SELECT a.list_number, a.slice, a.user_id, len(list_intersect(a.tags, b.tags)) AS common,
-                len(a.tags) + len(b.tags) AS size_sum
+            SELECT a.list_number, a.slice, a.user_id, array_length(array_intersect(a.tags, b.tags)) AS common,
+                array_length(a.tags) + array_length(b.tags) AS size_sum
             FROM tagged AS a INNER JOIN tagged AS b ON a.list_number = b.list_number AND a.place < b.place
         ),
         scored AS (
             SELECT slice, user_id,
-                sum(CAST(round((1 - common / CAST(size_sum - common AS DOUBLE)) * {SCALE}) AS BIGINT)) / count(*) AS y
+                CAST(sum(CAST(round((1 - common / CAST(size_sum - common AS DOUBLE)) * {SCALE}) AS BIGINT)) AS DOUBLE)
+                    / count(*) AS y
             FROM pairs GROUP BY list_number, slice, user_id
         ),
         per_user AS (
