@@ -26,13 +26,19 @@ $(VENV)/dev.stamp: requirements/dev.lock $(VENV)/run.stamp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 
+$(VENV)/spark.stamp: requirements/spark-build.lock requirements/spark.lock $(VENV)/dev.stamp
+	@echo "Installing PySpark into $(VENV): 450 MB, once …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/spark-build.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements/spark.lock
+	@touch $@
+
 demo: $(VENV)/run.stamp  ## clone to report: serve, log, collect, join, evaluate (leaves OUT=demo-out)
 	$(BIN)/recsys-demo --out $(OUT)
 
 test: $(VENV)/dev.stamp  ## all tests but the long ones (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not long" $(ARGS)
 
-test-long: $(VENV)/dev.stamp  ## the tests that take minutes or more tools
+test-long: $(VENV)/spark.stamp  ## the tests that take minutes or more tools (Spark's need Java 17)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m long $(ARGS)
 
 check: $(VENV)/dev.stamp  ## format, lint, types, layers, generated files

@@ -1,4 +1,8 @@
-"""Make ``run.lock`` and ``dev.lock`` anew from pyproject.toml: exact versions and hashes, no registry URL."""
+"""Make the locks anew from pyproject.toml: exact versions and hashes, no registry URL.
+
+``spark.lock`` is for the tests of the second engine alone: PySpark is a source distribution of 450 MB, which its two
+build tools in ``spark-build.lock`` make a wheel of.
+"""
 
 import subprocess
 import sys
@@ -28,3 +32,5 @@ if __name__ == "__main__":
     # hatchling builds the editable install, so the run-time lock holds it too.
     compile_lock("run.lock", "pyproject.toml", "requirements/build.in", "--extra", "all")
     compile_lock("dev.lock", "pyproject.toml", "requirements/build.in", "--extra", "all", "--group", "dev")
+    compile_lock("spark-build.lock", "requirements/spark-build.in", "--constraints", "requirements/dev.lock")
+    compile_lock("spark.lock", "pyproject.toml", "--extra", "spark", "--constraints", "requirements/run.lock")

@@ -26,24 +26,37 @@ def running():
 
 
 class Postgres:
-    """A schema of its own with the staged tables of another engine and all relations of them."""
+    """A schema of its own: the script's tables, filled from another engine's, and all relations of them. Without
+    another engine they are empty, and the relations are made by ``make_relations``."""
 
-    def __init__(self, url, others):
+    def __init__(self, url, other=None):
         self._connection = psycopg.connect(url, autocommit=True)
-        self._connection.execute("SET TimeZone = 'Asia/Kolkata'")  # the server's own is nobody's business
-        self._connection.execute("DROP SCHEMA IF EXISTS tried CASCADE; CREATE SCHEMA tried; SET search_path = tried")
+        self.run("SET TimeZone = 'Asia/Kolkata'")  # the server's own is nobody's business
+        self.run("DROP SCHEMA IF EXISTS tried CASCADE; CREATE SCHEMA tried; SET search_path = tried")
         text = script.script(list(script.READS), dialects.known("postgres"), Policy())
-        made, rest = text.split("INSERT INTO policy", 1)
-        self._connection.execute(made)
+        tables, rest = text.split("INSERT INTO policy", 1)
+        policy_row, self._relations = rest.split(";", 1)
+        self.run(tables)
+        if other is None:
+            self.run(f"INSERT INTO policy{policy_row}")
+            return
         for name in relations.STAGED:
-            self._take(name, others)
-        _, relations_made = rest.split(";", 1)
-        self._connection.execute(relations_made)
+            columns = ", ".join(staged.STAGED[name][1])
+            self.copy(name, columns, other.rows(f"SELECT {columns} FROM {name}"))
+        self.make_relations()
 
-    def _take(self, name, others):
-        columns = ", ".join(staged.STAGED[name][1])
+    def run(self, statements):
+        """Run statements of PostgreSQL's own."""
+        self._connection.execute(statements)
+
+    def make_relations(self):
+        """Make the relations of what is staged."""
+        self.run(self._relations)
+
+    def copy(self, name, columns, rows):
+        """Put rows into a table."""
         with self._connection.cursor() as cursor, cursor.copy(f"COPY {name} ({columns}) FROM STDIN") as copy:
-            for row in others.rows(f"SELECT {columns} FROM {name}"):
+            for row in rows:
                 copy.write_row(row)
 
     def read(self, query):

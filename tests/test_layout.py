@@ -43,7 +43,7 @@ def test_functions_are_short(path):
 
 def test_locks_hold_hashes_and_no_url():
     """Locks pin every package by hash and name no place to fetch it from."""
-    for name in ("run.lock", "dev.lock"):
+    for name in ("run.lock", "dev.lock", "spark-build.lock", "spark.lock"):
         text = (ROOT / "requirements" / name).read_text()
         assert "--hash=sha256:" in text
         assert not re.search(r"https?://|--index-url|--find-links", text)

@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from recsys.attribution import quality, sources
-from recsys.attribution.opening import joined_logs
+from recsys.attribution.engine.choice import EngineChoice
+from recsys.attribution.opening import DEFAULT_ENGINE, joined_logs
 from recsys.attribution.policy import Policy
 from recsys.contracts.report import DataQuality, Input
 from recsys.evaluation import integrity
@@ -33,6 +34,7 @@ def check(
     dataset: str | None,
     *,
     slice_keys: list[str] | None = None,
+    engine: EngineChoice = DEFAULT_ENGINE,
     max_faults: int = 20,
     on_progress: Progress | None = None,
 ) -> EarlyJoin:
@@ -40,7 +42,9 @@ def check(
     named = sources.from_options(exposures, outcomes, assignments, dataset)
     policy = Policy()
     keys = slice_keys or sources.DEFAULT_SLICE_KEYS
-    with joined_logs(named, policy, slice_keys=keys, max_faults=max_faults, on_progress=on_progress) as joined:
+    with joined_logs(
+        named, policy, slice_keys=keys, engine=engine, max_faults=max_faults, on_progress=on_progress
+    ) as joined:
         accepted, found = joined.dataset, quality.data_quality(joined)
     reasons = integrity.reasons_to_hold(found, policy)
     invalid = sum(part.invalid for part in accepted.inputs)

@@ -155,12 +155,21 @@ class DuckDB:
     A database file instead would take half as long again: its tables are compressed, and flushed to the disk.
     """
 
-    def __init__(self, scratch: Path, *, memory_limit: str = DEFAULT_MEMORY, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        scratch: Path,
+        *,
+        memory_limit: str = DEFAULT_MEMORY,
+        threads: int | None = None,
+        in_order: bool = False,
+    ) -> None:
+        """``in_order``: rows come in the order of what they are read from, where a query asks for no other."""
         self._scratch = scratch
+        self._in_order = str(in_order).lower()
         self._connection = duckdb.connect()
         for setting, value in (
             ("TimeZone", "'UTC'"),
-            ("preserve_insertion_order", "false"),
+            ("preserve_insertion_order", self._in_order),
             ("autoinstall_known_extensions", "false"),
             ("enable_progress_bar", "false"),
             ("memory_limit", quoted(memory_limit)),
@@ -246,7 +255,7 @@ class DuckDB:
         self._execute("SET preserve_insertion_order = true")
         target = quoted(str(path))
         self._execute(f"COPY ({query}) TO {target} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)")
-        self._execute("SET preserve_insertion_order = false")
+        self._execute(f"SET preserve_insertion_order = {self._in_order}")
 
     def close(self) -> None:
         """Let go of the database."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import options
+from recsys.evaluation.cli import engine_options, options
 
 if TYPE_CHECKING:
     from recsys.attribution.policy import Policy
+    from recsys.attribution.sources import Dataset
     from recsys.contracts.diagnosis import Diagnosis
 
 STATUS = {"clean": 0, "warnings": 2, "serious": 3}
@@ -31,6 +33,10 @@ def doctor(
         str | None, typer.Option(help="YAML with limits of detectors; see --list for their names.")
     ] = None,
     baseline: Annotated[str | None, typer.Option(help="An earlier diagnosis (JSON) to compare with.")] = None,
+    engine: engine_options.Engine = None,
+    master: engine_options.Master = None,
+    memory_limit: engine_options.MemoryLimit = None,
+    threads: engine_options.Threads = None,
     now: Annotated[
         str | None, typer.Option(help="The instant that counts as now, such as 2026-02-05T10:00:00Z [the clock].")
     ] = None,
@@ -60,31 +66,45 @@ def doctor(
     from recsys.attribution.doctor import baseline as baselines
     from recsys.attribution.doctor import limits
     from recsys.attribution.doctor.detectors import DETECTORS
-    from recsys.attribution.doctor.diagnose import diagnose
-    from recsys.evaluation import render
-    from recsys.eventlog.whole import check_output
 
     if list_detectors:
         sys.stdout.write(limits.written(DETECTORS))
         return 0
-    wanted = output or []
-    forms = [render.format_of(path, output_format) for path in wanted]
-    for path in wanted:
-        check_output(path)
+    wanted = _forms(output or [], output_format)
+    computed = engine_options.chosen(engine, master, memory_limit, threads)
     earlier = None if baseline is None else baselines.read(baseline)
     named = sources.from_options(exposures, outcomes, assignments, dataset)
-    with console.progress("checking") as on_progress, console.progress("looking") as on_look:
-        found = diagnose(
-            named, policy=_policy(config), thresholds=thresholds, now=_now(now), on_progress=on_progress,
-            on_look=on_look,
-        )  # fmt: skip
+    found = _diagnosed(named, policy=_policy(config), thresholds=thresholds, now=_now(now), engine=computed)
     if earlier is not None:
         found = baselines.compared(found, earlier)
-    for path, form in zip(wanted, forms, strict=True):
-        check_output(path, [part.path for part in found.inputs])
-        render.write(render.told(found, form), path)
+    _write(found, wanted)
     _print(found, format)
     return STATUS[found.bill.status]
+
+
+def _diagnosed(named: Dataset, **options: Any) -> Diagnosis:
+    from recsys.attribution.doctor.diagnose import diagnose
+
+    with console.progress("checking") as on_progress, console.progress("looking") as on_look:
+        return diagnose(named, **options, on_progress=on_progress, on_look=on_look)
+
+
+def _forms(output: list[Path], output_format: str | None) -> dict[Path, str]:
+    from recsys.evaluation import render
+    from recsys.eventlog.whole import check_output
+
+    for path in output:
+        check_output(path)
+    return {path: render.format_of(path, output_format) for path in output}
+
+
+def _write(found: Diagnosis, wanted: Mapping[Path, str]) -> None:
+    from recsys.evaluation import render
+    from recsys.eventlog.whole import check_output
+
+    for path, form in wanted.items():
+        check_output(path, [part.path for part in found.inputs])
+        render.write(render.told(found, form), path)
 
 
 def _policy(config: str | None) -> Policy:

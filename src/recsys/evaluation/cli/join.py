@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import join_compare, options, policy_options, trial_options
+from recsys.evaluation.cli import engine_options, join_compare, options, policy_options, trial_options
 
 if TYPE_CHECKING:
+    from recsys.attribution.engine.choice import EngineChoice
     from recsys.attribution.policy import Policy
     from recsys.attribution.sources import Dataset
     from recsys.attribution.trial import TrialOptions
@@ -48,6 +50,10 @@ def join(
     scope: trial_options.Scope = None,
     as_of: trial_options.AsOf = None,
     arm: trial_options.Arms = None,
+    engine: engine_options.Engine = None,
+    master: engine_options.Master = None,
+    memory_limit: engine_options.MemoryLimit = None,
+    threads: engine_options.Threads = None,
     compare: join_compare.Compare = False,
     policies: join_compare.Policies = None,
     output: Output = None,
@@ -68,24 +74,35 @@ def join(
         recsys-eval join --dataset logs.yaml --click-window 1h --output joined.parquet
         recsys-eval join --dataset logs.yaml --compare --output comparison.md
         recsys-eval join --dataset logs.yaml --experiment-id exp-1 --control A --arm A=9 --arm B=1
+        recsys-eval join --dataset logs.yaml --engine spark --master yarn
     """
+    return _asked(locals())
+
+
+def _asked(told: Mapping[str, Any]) -> int:
+    """What the options ask for, ``told`` by name."""
     from recsys.attribution import sources
 
-    told = locals()
     given, tried = ({key: told[key] for key in part.NAMES} for part in (policy_options, trial_options))
-    several = join_compare.asked(compare=compare, policies=policies, slice_keys=slice_key, output=output)
+    output, slice_keys = told["output"], told["slice_key"]
+    several = join_compare.asked(
+        compare=told["compare"], policies=told["policies"], slice_keys=slice_keys, output=output
+    )
     if output is not None and several is None:
         _check_parquet(output)
-    chosen, keys = policy_options.chosen(config, given)
-    named = sources.from_options(exposures, outcomes, assignments, dataset)
+    policy, keys = policy_options.chosen(told["config"], given)
+    engine = engine_options.chosen(*(told[key] for key in engine_options.NAMES))
+    named = sources.from_options(told["exposures"], told["outcomes"], told["assignments"], told["dataset"])
+    trial = trial_options.chosen(tried, named)
     if several is not None:
-        return join_compare.compare(named, several(chosen), trial_options.chosen(tried, named), output, format)
-    return _join(named, chosen, trial_options.chosen(tried, named), slice_key or keys, output, format)
+        return join_compare.compare(named, several(policy), trial, engine, output, told["format"])
+    return _join(named, policy, trial, engine, slice_keys or keys, output, told["format"])
 
 
 def _join(
-    named: Dataset, policy: Policy, trial: TrialOptions, keys: list[str], output: Path | None, form: options.Format
-) -> int:
+    named: Dataset, policy: Policy, trial: TrialOptions, engine: EngineChoice, keys: list[str], output: Path | None,
+    form: options.Format,
+) -> int:  # fmt: skip
     from recsys.attribution import join as joining
     from recsys.attribution import quality
     from recsys.attribution.opening import joined_logs
@@ -94,7 +111,7 @@ def _join(
 
     with (
         console.progress("checking") as on_progress,
-        joined_logs(named, policy, slice_keys=keys, on_progress=on_progress) as joined,
+        joined_logs(named, policy, slice_keys=keys, engine=engine, on_progress=on_progress) as joined,
     ):
         accepted, found = joined.dataset, quality.data_quality(joined)
         if output is not None:

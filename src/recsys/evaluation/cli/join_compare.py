@@ -15,6 +15,7 @@ from recsys.errors import UsageError
 from recsys.evaluation.cli import options
 
 if TYPE_CHECKING:
+    from recsys.attribution.engine.choice import EngineChoice
     from recsys.attribution.policy import Policy
     from recsys.attribution.sources import Dataset
     from recsys.attribution.trial import TrialOptions
@@ -67,15 +68,16 @@ def _check_output(output: Path | None) -> None:
 
 
 def compare(
-    named: Dataset, policies: dict[str, Policy], trial: TrialOptions, output: Path | None, form: options.Format
-) -> int:
+    named: Dataset, policies: dict[str, Policy], trial: TrialOptions, engine: EngineChoice, output: Path | None,
+    form: options.Format,
+) -> int:  # fmt: skip
     """Compare, print, write, and say in the exit status whether there is one conclusion to rely on."""
     from recsys.evaluation import compare as comparing
     from recsys.evaluation import render
     from recsys.eventlog import whole
 
     with console.progress("checking") as on_progress:
-        done = comparing.compare(named, policies, trial, on_progress=on_progress)
+        done = comparing.compare(named, policies, trial, engine=engine, on_progress=on_progress)
     found = done.comparison
     if output is not None:
         whole.check_output(output, [part.path for part in found.inputs])

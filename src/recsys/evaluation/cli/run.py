@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import options
+from recsys.evaluation.cli import engine_options, options
 
 
 def run(
@@ -30,6 +30,10 @@ def run(
         str | None, typer.Option(help="json, markdown or html, in place of what the suffix says.")
     ] = None,
     slice_key: options.SliceKeys = None,
+    engine: engine_options.Engine = None,
+    master: engine_options.Master = None,
+    memory_limit: engine_options.MemoryLimit = None,
+    threads: engine_options.Threads = None,
 ) -> int:
     """Validate and join the logs, compute metrics with intervals, and write reports.
 
@@ -51,10 +55,11 @@ def run(
     for path in wanted:
         check_output(path)
     chosen = _config(config, mode, slice_key)
+    computed = engine_options.chosen(engine, master, memory_limit, threads)
     named = sources.from_options(exposures, outcomes, assignments, dataset, items)
     Thread(target=_get_ready, args=["html" in forms], daemon=True).start()
     with console.progress("checking") as on_progress:
-        done = evaluate(named, chosen, on_progress=on_progress)
+        done = evaluate(named, chosen, engine=computed, on_progress=on_progress)
     write(done.report, wanted, output_format)
     options.tell_faults(done.faults, sum(part.invalid for part in done.report.inputs))
     for warning in done.report.warnings:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recsys import console
 from recsys.errors import UsageError
-from recsys.evaluation.cli import options
+from recsys.evaluation.cli import engine_options, options
 
 if TYPE_CHECKING:
     from recsys.eventlog.validation import FileValidation
@@ -34,6 +35,10 @@ def validate(
     ] = 20,
     quarantine: Annotated[Path | None, typer.Option(help="Write the bad lines, as they are, to this file.")] = None,
     slice_key: options.SliceKeys = None,
+    engine: engine_options.Engine = None,
+    master: engine_options.Master = None,
+    memory_limit: engine_options.MemoryLimit = None,
+    threads: engine_options.Threads = None,
     format: options.OutputFormat = options.Format.TEXT,
 ) -> int:
     """Check every line of a log; or check both logs and tell whether they join.
@@ -52,6 +57,8 @@ def validate(
             raise UsageError("--input checks one log, --exposures and --outcomes check two", hint="Give one of them.")
         if slice_key:
             raise UsageError("--slice-key works on two logs", hint="Use it with --exposures and --outcomes.")
+        if not (engine is master is memory_limit is threads is None):
+            raise UsageError("one log is checked by no engine", hint="Leave out --engine and what belongs to it.")
         return _one_log(schema, input, max_errors, quarantine, format)
     if quarantine is not None:
         raise UsageError("--quarantine works on one log", hint="Use it with --input.")
@@ -62,19 +69,25 @@ def validate(
     if not (exposures or outcomes or assignments or dataset):
         told = "--input F, or both logs: --exposures F --outcomes F, or --dataset D.yaml"
         raise UsageError("there is nothing to check", expected=told)
+    return _two_logs(locals())
+
+
+def _two_logs(told: Mapping[str, Any]) -> int:
+    """What the options ask for, ``told`` by name."""
     from recsys.evaluation import early_join
 
     with console.progress("checking") as on_progress:
         result = early_join.check(
-            exposures,
-            outcomes,
-            assignments,
-            dataset,
-            slice_keys=slice_key,
-            max_faults=max_errors,
+            told["exposures"],
+            told["outcomes"],
+            told["assignments"],
+            told["dataset"],
+            slice_keys=told["slice_key"],
+            engine=engine_options.chosen(*(told[key] for key in engine_options.NAMES)),
+            max_faults=told["max_errors"],
             on_progress=on_progress,
         )
-    as_json = format is options.Format.JSON
+    as_json = told["format"] is options.Format.JSON
     sys.stdout.write(early_join.as_json(result) if as_json else early_join.as_text(result))
     return 0 if result.sound else 1
 
