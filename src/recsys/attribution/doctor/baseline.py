@@ -38,8 +38,15 @@ def compared(today: Diagnosis, earlier: Diagnosis) -> Diagnosis:
     """``today``, its findings (nested ones too) marked by what they were in ``earlier``, and those that are gone."""
     before = {_key(finding): finding.evidence for finding in _all(earlier.findings)}
     now = {_key(finding) for finding in _all(today.findings)}
-    gone = [" ".join(filter(None, key)) for key in before if key not in now]
+    looked = {check.detector for check in today.checks if not check.unable}
+    missing = [key for key in before if key not in now]
+    gone = [_told(key) for key in missing if key[0] in looked]
     notes = []
+    if unseen := [_told(key) for key in missing if key[0] not in looked]:
+        notes.append(f"Not looked at this time, though the baseline has it: {', '.join(unseen)}.")
+    blind = {check.detector for check in earlier.checks if check.unable} & {key[0] for key in now}
+    if blind:
+        notes.append(f"New, or only not looked at for the baseline: {', '.join(sorted(blind))}.")
     if earlier.effective_config != today.effective_config:
         notes.append("The baseline was made with other limits or another attribution policy.")
     if earlier.version != today.version:
@@ -51,6 +58,10 @@ def _all(findings: list[Finding]) -> Iterator[Finding]:
     for finding in findings:
         yield finding
         yield from _all(finding.nested)
+
+
+def _told(key: Key) -> str:
+    return " ".join(filter(None, key))
 
 
 def _key(finding: Finding) -> Key:
@@ -69,7 +80,7 @@ def _change(earlier: Evidence, today: Evidence) -> str:
         return "same"
     was, now = earlier.rows / earlier.of, today.rows / today.of
     pooled = (earlier.rows + today.rows) / (earlier.of + today.of)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / earlier.of + 1 / today.of))
+    error = math.sqrt(max(pooled * (1 - pooled), 0.0) * (1 / earlier.of + 1 / today.of))
     if abs(now - was) <= max(NOISE * error, was / 10):
         return "same"
     return "worse" if now > was else "better"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +25,8 @@ TELLING = (
 """Keys that most often tell a fault's cause: they are taken first where there are more than 8."""
 EXPERIMENT_KEYS = ("experiment_id", "experiment_variant")
 BUCKETS = 240
-WIDTHS_S = (1, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400)
+WIDTHS_S = (1, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400, 172_800, 432_000, 864_000)
+"""All of them divide 10 days."""
 
 
 def prepare(
@@ -80,19 +81,35 @@ def _too_many(contexts: Mapping[str, Mapping[str, KeyUse]], key: str) -> bool:
 
 
 def width_us(engine: Engine) -> int:
-    """A width that cuts the time of the logs into at most 240 buckets, where a day is not too short."""
-    span = "SELECT min(ts_us), max(ts_us) FROM"
-    spans = engine.rows(f"{span} staged_exposures UNION ALL {span} staged_outcomes")
-    span_s = (_last(span[1] for span in spans) - _first(span[0] for span in spans)) / 1_000_000
-    return next((width for width in WIDTHS_S if span_s <= width * BUCKETS), WIDTHS_S[-1]) * 1_000_000
+    """A width that cuts the time of the logs, a hundredth at either end aside, into at most 240 buckets, and all of it
+    into no more than twice as many that have rows, where 10 days are not too short: instants that are far from the
+    others coarsen nothing."""
+    spans = [_span(engine, f"staged_{role}") for role in ("exposures", "outcomes")]
+    known = [span for span in spans if span is not None]
+    span_us = max((span[1] for span in known), default=0) - min((span[0] for span in known), default=0)
+    fitting = (width * 1_000_000 for width in WIDTHS_S if span_us <= width * 1_000_000 * BUCKETS)
+    return next((width for width in fitting if _used(engine, width) <= 2 * BUCKETS), WIDTHS_S[-1] * 1_000_000)
 
 
-def _first(instants: Iterable[int | None]) -> int:
-    return min((each for each in instants if each is not None), default=0)
+def _span(engine: Engine, table: str) -> tuple[int, int] | None:
+    """The instants between which all but the first and the last hundredth of the rows are."""
+    [(n,)] = engine.rows(f"SELECT count(*) FROM {table}")
+    if not n:
+        return None
+    ends = []
+    for order in ("ASC", "DESC"):
+        [(end,)] = engine.rows(f"SELECT ts_us FROM {table} ORDER BY ts_us {order} LIMIT 1 OFFSET {n // 100}")
+        ends.append(int(end))
+    return ends[0], ends[1]
 
 
-def _last(instants: Iterable[int | None]) -> int:
-    return max((each for each in instants if each is not None), default=0)
+def _used(engine: Engine, width: int) -> int:
+    """How many buckets of this width have rows."""
+    buckets = [
+        f"SELECT (ts_us + 864000000000) // {width} AS bucket FROM staged_{role}" for role in ("exposures", "outcomes")
+    ]
+    [(n,)] = engine.rows(f"SELECT count(DISTINCT bucket) FROM ({' UNION ALL '.join(buckets)}) AS buckets")
+    return n
 
 
 def _micros(moment: datetime) -> int:

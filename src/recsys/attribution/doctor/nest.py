@@ -39,22 +39,23 @@ def _may_explain(cause: str, other: str, explains: Explains) -> bool:
 
 
 def _common_rows(case: Case, symptoms: Sequence[Symptom]) -> dict[tuple[int, int], int]:
-    """How many rows two symptoms of one log have in common, by their positions, the smaller one first; and how many
-    there are of each."""
+    """How many rows two symptoms have in common, by their positions, the smaller one first; and how many there are of
+    each. Exposures and assignments are both told by their request."""
     common: dict[tuple[int, int], int] = {}
-    by_log: dict[str, dict[int, str]] = defaultdict(dict)
+    by_log: dict[bool, dict[int, str]] = defaultdict(dict)
     for place, symptom in enumerate(symptoms):
         rows = symptom.rows or Rows()
         if rows.query:
-            by_log[symptom.log][place] = rows.query
+            by_log[symptom.log == "outcomes"][place] = rows.query
         if rows.outcomes:
-            by_log["outcomes"][place] = rows.outcomes
+            by_log[True][place] = rows.outcomes
         for other in range(place + 1):
             common |= _common_places(symptoms, other, place)
-    for log, queries in by_log.items():
+    for of_outcomes, queries in by_log.items():
         if len(queries) > 1:
             counted = _counted(case, queries)
-            common |= {pair: n for pair, n in counted.items() if pair[0] != pair[1] or symptoms[pair[0]].log == log}
+            own = {place for place in queries if (symptoms[place].log == "outcomes") == of_outcomes}
+            common |= {pair: n for pair, n in counted.items() if pair[0] != pair[1] or pair[0] in own}
     return common
 
 

@@ -1,13 +1,16 @@
 """The time from the list to the outcome: clocks that differ, outcomes that come late, windows that are too short.
 
 A click follows its list within seconds or minutes. Where the first 5 % of the clicks of a place or a time come
-``earliest_seconds`` (10 minutes) after their lists or later, and half of them within as much after these (what is
-read late, such as mail, is spread over hours), or outcomes come before their lists by more than the tolerance, the two
-logs were written by different clocks; by a whole number of half hours, in different time zones.
-Clicks that are late (``late_seconds``) in one place or time, though others there are not, were delivered late, or took
-the time of their delivery; so were those that stand apart anywhere, ``apart`` times as many as come in the decade of
-time before (3 to 30 minutes), for the tail of a healthy log thins out. Place and time are judged as in ``breakdown``, chance included. Of all outcomes the share
-that is concerned decides: 0.1 % is a warning, 1 % is serious where a clock is wrong, and lateness is a warning only.
+``earliest_seconds`` (10 minutes) after their lists or later, and half of them within as much after these (what is read
+late, such as mail, is spread over hours), or outcomes come before their lists by more than the tolerance, the two logs
+were written by different clocks; by a whole number of half hours, in different time zones. Exposures that are later
+than now are left to ``future``.
+
+Clicks that are late (``late_seconds``) in one place or time, though others there are not, were delivered late, or
+took the time of their delivery. So did those that stand apart anywhere, ``apart`` times as many as come in the decade
+of time before (3 to 30 minutes), for the tail of a healthy log thins out, or those that are most of all clicks. Place
+and time are judged as in ``breakdown``, chance included. Of all outcomes the share that is concerned decides: 0.1 %
+is a warning, 1 % is serious where a clock is wrong, and lateness is a warning only.
 
 A window is too short where more than ``cut_warning`` of an event type's outcomes come after it while they still come at
 its end: in its last fifth at least ``rate_at_end`` times as many as on average.
@@ -43,6 +46,9 @@ FOUND = "exposure_ts_us IS NOT NULL AND fate <> 'duplicate'"
 """The outcomes that found their list, each once."""
 HALF_HOUR_S = 1_800
 ZONE_SLACK_S = 60
+FARTHEST_S = 26 * 3_600
+"""From UTC-12 to UTC+14."""
+MOST = 0.5
 SOONER = 10
 """Clicks are compared with those up to so many times sooner."""
 _CLOCKS = (
@@ -77,6 +83,9 @@ def _group(case: Case, hit: str, among: str) -> _Group:
     found, keys = cells(rows, len(case.slices)), case.joined.slice_keys
     place = where(found, keys)
     step = stretch(found if place is None else within(found, keys, place)) if found else None
+    (last,) = case.one("SELECT max(ts_us) FROM exposures")
+    if step is not None and step.since_us is not None and step.since_us > last:
+        step = None  # after the last exposure all are late
     condition = " AND ".join([FOUND, among, *conditions(case, place, step)])
     return _Group(cells=found, place=place, step=step, condition=condition)
 
@@ -102,7 +111,7 @@ def _look_at_clocks(case: Case, limits: Limits) -> list[Symptom]:
 
 def _behind(case: Case, limits: Limits) -> list[Symptom]:
     """Outcomes that are earlier than their lists."""
-    early = "fate = 'before_exposure'"
+    early = f"fate = 'before_exposure' AND exposure_ts_us <= {case.as_of_us}"
     group = _group(case, early, "TRUE")
     counted = total(group.cells)
     severity = graded(counted.share, limits) if counted.hit else None
@@ -134,7 +143,7 @@ def _clock(case: Case, group: _Group, condition: str, severity: str, side: str, 
         begin = group.step.since_us - case.bucket_us
         (since,) = case.one(f"SELECT min(ts_us) FROM outcome_fates WHERE {condition} AND ts_us >= {begin}")
     hours = round(skew_s / HALF_HOUR_S) * HALF_HOUR_S
-    zone = bool(hours) and abs(skew_s - hours) <= ZONE_SLACK_S
+    zone = 0 < abs(hours) <= FARTHEST_S and abs(skew_s - hours) <= ZONE_SLACK_S
     amount = f"{abs(hours) / 3_600:g} h" if zone else f"about {abs(skew_s):,.0f} s"
     why = ", as that of another time zone" if zone else ""
     when = f", since {instant(since)}" if since is not None else ""
@@ -213,16 +222,19 @@ def _lateness(group: _Group, counted: Counted, since: int | None, limits: Limits
     when = f" from {instant(since)} on" if since is not None else ""
     minutes = limits["late_seconds"] / 60
     others = "of the others hardly any does."
-    if group.place is None and group.step is None:
+    if counted.share > MOST:
+        others = "mostly they come within seconds."
+    elif group.place is None and group.step is None:
         others = (
             f"hardly any comes between {minutes / SOONER:g} and {minutes:g} minutes after it, so something held them."
         )
-    return f"{percent(inside.share)} of the clicks{group.told}{when} come more than {minutes:g} minutes after their list; {others}"
+    share = percent(inside.share)
+    return f"{share} of the clicks{group.told}{when} come more than {minutes:g} minutes after their list; {others}"
 
 
 def _stand_apart(case: Case, group: _Group, counted: Counted, limits: Limits) -> bool:
-    """Whether late clicks are no tail of the others: many more come late than in the decade of time before, in which
-    fewer come than sooner."""
+    """Whether late clicks are no tail of the others: they are most clicks, or many more come late than in the decade of
+    time before, in which fewer come than sooner."""
     late_us = round(limits["late_seconds"] * 1_000_000)
     delay = "ts_us - exposure_ts_us"
     sooner, between = case.one(
@@ -230,7 +242,8 @@ def _stand_apart(case: Case, group: _Group, counted: Counted, limits: Limits) ->
         f"count(*) FILTER (WHERE {delay} >= {late_us // SOONER} AND {delay} < {late_us}) "
         f"FROM outcome_fates WHERE {group.condition}"
     )
-    return counted.hit >= limits["least_clicks"] and counted.hit > limits["apart"] * between and sooner > between
+    apart = counted.share > MOST or (counted.hit > limits["apart"] * between and sooner > between)
+    return apart and counted.hit >= limits["least_clicks"]
 
 
 def _look_at_windows(case: Case, limits: Limits) -> list[Symptom]:

@@ -1,12 +1,12 @@
 """The match rate: where and since when outcomes do not find their exposures. A symptom: others name its cause.
 
-The stretch of time is the one whose likelihood, with a match rate of its own, is highest (the scan
-statistic of Kulldorff 1997, in time); e²⁰ times that of one rate for all is asked, so that among the
-28,800 stretches of 240 buckets chance passes for a fall less than once in 10,000 logs (``breakdown.STEP``). Under
-``attribution.min_match_rate``, in all or within the stretch, a fall is serious. A stretch at the beginning of the log,
-up to a quarter of it, is what a cut through a stream leaves: the lists were shown before it. There the rate of all
-decides, and up to ``warning`` nothing is wrong. Where there is no stretch, a rate under
-the minimum is serious, and one that misses more than ``warning`` a warning.
+The stretch of time is the one whose likelihood, with a match rate of its own, is highest (the scan statistic of
+Kulldorff 1997, in time); e²⁰ times that of one rate for all is asked, so that among the 28,800 stretches of 240
+buckets chance passes for a fall less than once in 10,000 logs (``breakdown.STEP``). Under
+``attribution.min_match_rate``, in all or within the stretch, a fall is serious. A stretch at the beginning of the
+log, up to a quarter of it, is what a cut through a stream leaves: the lists were shown before it; and after the last
+exposure only late outcomes come. There the rate of all decides, and up to ``warning`` nothing is wrong. Where there
+is no stretch, a rate under the minimum is serious, and one that misses more than ``warning`` a warning.
 """
 
 from __future__ import annotations
@@ -54,24 +54,29 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
     place = where(found, keys)
     step = stretch(found if place is None else within(found, keys, place))
     lowest = case.joined.policy.min_match_rate
-    cut = _is_cut(found, step)
+    cut = _at_an_end(case, found, step)
     if (cut or (step is None and place is None)) and counted.share <= limits["warning"]:
         return []
     inside = step.inside.share if step is not None else place.inside.share if place is not None else counted.share
     serious = 1 - counted.share < lowest or (1 - inside < lowest and not cut)
     facts = [*_changes(case, step), *_by_type(case), *told_by_key(found, keys)]
-    if cut:
-        facts.insert(0, "At the beginning of a log outcomes come of lists that were shown before it.")
+    facts = [cut, *facts] if cut else facts
     return [_symptom(case, total(found), place, step, facts, serious=serious)]
 
 
-def _is_cut(found: Sequence[Cell], step: Stretch | None) -> bool:
-    """Whether the stretch is the beginning of the log, and short: lists were shown before the log of exposures
-    begins, and were clicked after."""
-    if step is None or step.since_us is not None or step.until_us is None:
-        return False
+def _at_an_end(case: Case, found: Sequence[Cell], step: Stretch | None) -> str:
+    """What explains a fall at an end of the exposures, where lists are missing that are of another time; empty for
+    others."""
+    if step is None:
+        return ""
     buckets = [cell.bucket_us for cell in found]
-    return (step.until_us - min(buckets)) * BEGINNING <= max(buckets) - min(buckets)
+    first, until = min(buckets), step.until_us
+    if step.since_us is None and until is not None and (until - first) * BEGINNING <= max(buckets) - first:
+        return "At the beginning of a log outcomes come of lists that were shown before it."
+    (last,) = case.one("SELECT max(ts_us) FROM exposures")
+    if step.since_us is not None and last is not None and step.since_us > last:
+        return "It is after the last exposure, when only late outcomes come, or such of lists that are not given."
+    return ""
 
 
 def _by_type(case: Case) -> list[str]:

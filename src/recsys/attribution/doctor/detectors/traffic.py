@@ -106,8 +106,9 @@ def _by_value(case: Case, whole: _Answered, limits: Limits) -> list[Symptom]:
         values += len(named)
         for value in named:
             part = _total(counted[value])
-            chance = _unlikely(part, _expected(counted, value), less)
-            if chance is not None:
+            expected = _expected(counted, value)
+            chance = _unlikely(part, expected, less)
+            if chance is not None and not _are_elsewhere(case, part, expected):
                 found.append((chance, key, column, value, part))
     found = [each for each in found if each[0] < math.log(CHANCE / max(values, 1))]
     if not found:
@@ -170,6 +171,18 @@ def _unlikely(part: _Answered, expected: float, less: float) -> float | None:
     return -part.n * (kept + (1 - share) * math.log((1 - share) / (1 - rate)))
 
 
+def _are_elsewhere(case: Case, part: _Answered, expected: float) -> bool:
+    """Whether the answers that are missed may be among the outcomes that found no list, or have no request_id: then
+    they do not join, and others say why."""
+    lost, outcomes = case.one(
+        "SELECT count(DISTINCT request_id), count(*) FROM outcome_fates WHERE fate IN ('orphan', 'ambiguous')"
+    )
+    of = case.quality.fates.rows - case.quality.fates.invalid - outcomes
+    answered = case.one("SELECT count(*) FROM (SELECT DISTINCT request_id FROM joined_requests) AS answered")[0]
+    unread = case.quality.fates.invalid * answered / of if of else 0.0
+    return lost + unread >= (expected - part.joined) / 2
+
+
 def _unrendered(case: Case, whole: _Answered, part: _Answered, condition: str, told: str, limits: Limits) -> Symptom:
     first, last = case.one(f"SELECT min(ts_us), max(ts_us) FROM exposures WHERE {condition}")
     others = whole.other_than(part)
@@ -206,7 +219,7 @@ def _fetched_ahead(case: Case, whole: _Answered, limits: Limits) -> list[Symptom
     others = whole.other_than(part)
     expected = part.n * others.joined / others.n * _at_least(others.joined) if others.n else 0.0
     chance = _unlikely(part, expected, limits["less"])
-    if chance is None or chance >= math.log(CHANCE):
+    if chance is None or chance >= math.log(CHANCE) or _are_elsewhere(case, part, expected):
         return []
     symptom = _unrendered(case, whole, part, condition, "users who get another list at once", limits)
     return [symptom]

@@ -3,11 +3,12 @@
 Units and arms are those of the analysis (``attribution.experiment``). Over ``two_serious`` (1 %) of the units in two
 variants the evaluation holds, so that is serious. An exposure that names an experiment in its context and has no
 assignment row, or one of another variant, does not count, or counts for another arm: 1 % is serious. Where at least
-``own_rows`` (half) of such exposures have a row for their own request, each should; else a row for their user is
-enough.
+``own_rows`` (half) of such exposures have a row for their own request, or users who have any have more than
+``rows_per_user`` (2) on average, each should; else a row for their user is enough.
 
 The sizes of the arms are tested on units (``statistics.srm``) at ``alpha``: equal ones, or by weights that a YAML
-gives, such as ``sample_ratio: {weight_A: 9, weight_B: 1}`` for a split of 90 to 10.
+gives, such as ``sample_ratio: {weight_A: 9, weight_B: 1}`` for a split of 90 to 10. One arm alone, of more subjects
+than chance puts into one of two, is a warning.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _look_for_missing(case: Case, limits: Limits) -> list[Symptom]:
         "claims",
         f"""
         SELECT
-            e.request_id, e.ts_us, {named} AS experiment_id,
+            e.request_id, e.user_id, e.ts_us, {named} AS experiment_id,
             {f"e.{columns[VARIANT]}" if VARIANT in columns else "NULL"} AS variant,
             max(CASE WHEN a.request_id IS NOT NULL THEN 1 ELSE 0 END) AS own_row,
             max(CASE WHEN u.user_id IS NOT NULL THEN 1 ELSE 0 END) AS of_unit,
@@ -85,17 +86,19 @@ def _look_for_missing(case: Case, limits: Limits) -> list[Symptom]:
         LEFT JOIN staged_assignments AS a ON e.request_id = a.request_id AND {named} = a.experiment_id
         LEFT JOIN assigned_units AS u ON e.user_id = u.user_id AND {named} = u.experiment_id
         WHERE {named} IS NOT NULL
-        GROUP BY e.request_id, e.ts_us, {named}{claimed}
+        GROUP BY e.request_id, e.user_id, e.ts_us, {named}{claimed}
         """,
     )
     return [*_without_row(case, limits), *_of_another_arm(case, limits)]
 
 
 def _without_row(case: Case, limits: Limits) -> list[Symptom]:
-    of, own = case.one("SELECT count(*), coalesce(sum(own_row), 0) FROM claims")
+    of, own, users = case.one(
+        "SELECT count(*), coalesce(sum(own_row), 0), count(DISTINCT user_id) FILTER (WHERE own_row = 1) FROM claims"
+    )
     if not of:
         return []
-    by_request = own >= limits["own_rows"] * of
+    by_request = own >= limits["own_rows"] * of or own > limits["rows_per_user"] * users
     condition = "own_row = 0" if by_request else "own_row = 0 AND of_unit = 0"
     cause = "name an experiment and have no assignment row" + (" of their request" if by_request else "")
     return _claims(case, condition, cause, "no row", int(of), limits)
@@ -141,7 +144,28 @@ def _look_at_ratio(case: Case, limits: Limits) -> list[Symptom]:
         found = sample_ratio(dict(counted), {arm: w for arm, w in weights.items() if w} or None)
         if found.mismatch(limits["alpha"]):
             symptoms.append(_mismatch(case, name, found))
+        elif len(found.observed) == 1 and not weights and 0.5 ** (sum(found.observed.values()) - 1) < limits["alpha"]:
+            symptoms.append(_one_arm(case, name, found))
     return symptoms
+
+
+def _one_arm(case: Case, name: str, found: SampleRatio) -> Symptom:
+    own = f"experiment_id = {text(name)}"
+    first, last = case.one(f"SELECT min(first_ts_us), max(first_ts_us) FROM assigned_units WHERE {own}")
+    [(arm, n)] = found.observed.items()
+    return Symptom(
+        severity="warning",
+        cause=f"All {n:,} subjects of {name} are in its variant {arm}: there is nothing to compare it with.",
+        fix="Give the assignments of all variants; see that all of them are served and logged, if it is not over.",
+        log="assignments",
+        n=n,
+        of=n,
+        unit="subjects",
+        subject=name,
+        rows=Rows(query=f"SELECT request_id AS row FROM subject_assignments WHERE {own} AND NOT anonymous"),
+        first_us=first,
+        last_us=last,
+    )
 
 
 def _mismatch(case: Case, name: str, found: SampleRatio) -> Symptom:
@@ -211,7 +235,7 @@ ASSIGNMENT_MISSING = Detector(
     name="assignment_missing",
     question="Has every exposure in an experiment its assignment?",
     look=_look_for_missing,
-    limits=MappingProxyType({"warning": 0.0, "serious": 0.01, "own_rows": 0.5}),
+    limits=MappingProxyType({"warning": 0.0, "serious": 0.01, "own_rows": 0.5, "rows_per_user": 2.0}),
 )
 SAMPLE_RATIO = Detector(
     name="sample_ratio",

@@ -1,0 +1,235 @@
+"""Healthy logs of other kinds than the shop's: silence; and faults at the edges of what a log holds."""
+
+import math
+from datetime import datetime, timedelta
+
+import msgspec
+import numpy as np
+import pytest
+
+import doctor_world
+from doctor_world import START, examine, pseudonym, stamp
+from recsys.attribution.doctor import baseline, cases
+from recsys.attribution.doctor.detectors import DETECTORS
+
+
+def seconds_later(rng):
+    return rng.lognormal(2.5, 1.0)
+
+
+def log(
+    seed=1, *, requests=1_500, span_s=2 * 86_400, surfaces=("home",), rates=None, delay=seconds_later, name="r"
+):  # fmt: skip
+    """Lists over a time, each answered with the rate of its surface, by one outcome after a delay in seconds."""
+    rng = np.random.default_rng([seed, 3])
+    shown, done = [], []
+    for number, at in enumerate(np.sort(rng.random(requests)) * span_s):
+        surface = surfaces[int(rng.integers(len(surfaces)))]
+        moment = START + timedelta(seconds=round(float(at), 3))
+        row = {"request_id": f"{name}{number}", "user_id": pseudonym(int(rng.integers(400)), name), "ts": stamp(moment)}
+        items = [f"item-{item}" for item in rng.choice(300, 5, replace=False)]
+        shown.append(
+            {
+                **row, "context": {"tenant_id": "shop", "surface": surface, "device": "web"},
+                "items": [{"item_id": item, "rank": rank} for rank, item in enumerate(items, 1)],
+            }
+        )  # fmt: skip
+        if rng.random() < (rates or {}).get(surface, 0.3):
+            late = timedelta(seconds=round(float(delay(rng)), 3))
+            done.append({**row, "item_id": items[0], "event_type": "click", "ts": stamp(moment + late)})
+    return shown, done
+
+
+def causes(diagnosis):
+    return [(finding.detector, finding.subject, finding.severity) for finding in diagnosis.findings]
+
+
+def test_a_surface_that_is_clicked_rarely():
+    """A twentieth of the other's rate is a surface's nature; a client's lists with that rate are not seen."""
+    shown, done = log(surfaces=("home", "footer"), rates={"footer": 0.02, "home": 0.4})
+    assert causes(examine(shown, done)) == []
+    clients = [{**row, "context": {**row["context"], "device": row["context"]["surface"]}} for row in shown]
+    assert causes(examine(clients, done)) == [("never_rendered", "device=footer", "serious")]
+
+
+def test_a_small_surface_that_is_clicked_always():
+    """Nearly each of 60 lists of a dialogue is answered, of 1,500 others one in 25: nobody says they are not seen."""
+    home, popup = log(rates={"home": 0.04}), log(7, requests=60, surfaces=("popup",), rates={"popup": 0.95}, name="p")
+    assert causes(examine(home[0] + popup[0], home[1] + popup[1])) == []
+
+
+@pytest.mark.parametrize("requests", [1, 2, 3, 5])
+def test_a_log_of_a_few_lists(requests):
+    """Of a handful of lists, whichever are answered, nothing is told."""
+    shown, done = log(4, requests=requests, surfaces=("home", "cart"), rates={"home": 1.0, "cart": 0.0})
+    assert causes(examine(shown, done)) == []
+
+
+def test_lists_whose_clicks_do_not_join_are_seen():
+    """All outcomes of a client have no request_id: that is one finding, not also that nobody sees its lists."""
+    shown, done = log(surfaces=("home", "cart"))
+    app = {row["request_id"] for row in shown if row["context"]["surface"] == "cart"}
+    shown = [
+        {**row, "context": {**row["context"], "device": "app" if row["request_id"] in app else "web"}} for row in shown
+    ]
+    done = [{**row, "request_id": None} if row["request_id"] in app else row for row in done]
+    assert [each[:2] for each in causes(examine(shown, done))] == [("missing_request_id", "")]
+
+
+def test_mail_is_read_hours_later():
+    """Clicks on mails come hours later, spread over a day: a warning that says so, and no clock that is wrong."""
+    mail = log(2, requests=700, surfaces=("mail",), delay=lambda rng: rng.lognormal(9.5, 1.0), name="m")
+    home = log(3)
+    found = examine(mail[0] + home[0], mail[1] + home[1])
+    assert causes(found) == [("late_outcomes", "", "warning")]
+    assert "surface=mail" in found.findings[0].cause
+    assert "mail" in found.findings[0].fix
+
+
+def test_clicks_that_are_held_back_anywhere():
+    """Each tenth click is delivered an hour to days later, at random: found with its count; a long tail is silent."""
+    shown, done = log()
+    rng = np.random.default_rng(8)
+    moved = [
+        {**row, "ts": stamp(datetime.fromisoformat(row["ts"]) + timedelta(seconds=3_600 + rng.exponential(40_000)))}
+        if place % 10 == 4 else row
+        for place, row in enumerate(done)
+    ]  # fmt: skip
+    found = examine(shown, moved)
+    assert causes(found) == [("late_outcomes", "", "warning")]
+    assert found.findings[0].evidence.rows == sum(place % 10 == 4 for place in range(len(done)))
+    assert causes(examine(*log(delay=lambda rng: rng.lognormal(4.0, 1.8)))) == []
+
+
+def test_a_few_rows_of_another_clock():
+    """Each fortieth outcome is an hour behind: the hour is told, not what the others' delay is."""
+    shown, done = log()
+    hour = timedelta(hours=1)
+    early = [
+        {**row, "ts": stamp(datetime.fromisoformat(row["ts"]) - hour)} if not place % 40 else row
+        for place, row in enumerate(done)
+    ]
+    [finding] = examine(shown, early).findings
+    assert "is 1 h behind that of their exposures" in finding.cause
+    assert finding.evidence.rows == math.ceil(len(done) / 40)
+
+
+def test_a_log_cut_from_a_stream():
+    """The lists before the cut are not there, their clicks after it are: no more than a warning, with the reason."""
+    shown, done = log(requests=6_000, span_s=7_200, delay=lambda rng: rng.lognormal(4.5, 1.0))
+    cut = stamp(START + timedelta(minutes=30))
+    found = examine([row for row in shown if row["ts"] >= cut], [row for row in done if row["ts"] >= cut])
+    assert [each[0] for each in causes(found)] == ["match_rate"]
+    assert found.bill.status == "warnings"
+    assert any("beginning of a log" in fact for fact in found.findings[0].evidence.facts)
+
+
+def test_lost_exposures_are_counted_to_their_borders():
+    """Exposures end at a moment within a bucket: all outcomes of later lists are counted, and the fall is explained."""
+    shown, done, _ = doctor_world.world(3, requests=2_000)
+    kept, gone = shown[:-100], {row["request_id"] for row in shown[-100:]}
+    [finding] = examine(kept, done).findings
+    assert finding.detector == "only_outcomes"
+    assert finding.evidence.rows == sum(row["request_id"] in gone for row in done)
+
+
+def test_outcomes_with_words_of_their_own():
+    """Outcomes call their device otherwise than exposures, and each tenth has a wrong id: no exposure is missing."""
+    shown, done = log()
+    told = [
+        {**row, "request_id": f"x{place}" if place % 5 == 3 else row["request_id"], "context": {"device": kind}}
+        for place, row in enumerate(done)
+        for kind in [("phone", "desk")[place % 2]]
+    ]
+    web = [{**row, "context": {**row["context"], "device": ("a", "b")[place % 2]}} for place, row in enumerate(shown)]
+    assert not {"only_outcomes"} & {each[0] for each in causes(examine(web, told))}
+
+
+def test_half_of_the_assignments_are_missing():
+    """Two thirds of the rows of an assignment log by request are missing: each such exposure is counted."""
+    shown, done, assigned = doctor_world.world(4)
+    [finding] = examine(shown, done, assigned[::3]).findings
+    assert finding.detector == "assignment_missing"
+    assert finding.evidence.rows == len(assigned) - len(assigned[::3])
+
+
+def test_subjects_in_two_variants_explain_other_variants():
+    """Each twentieth assignment names the other variant: one finding, of subjects, which explains the exposures'."""
+    shown, done, assigned = doctor_world.world(4)
+    other = {"A": "B", "B": "A"}
+    mixed = [{**row, "variant": other[row["variant"]]} if not place % 20 else row for place, row in enumerate(assigned)]
+    [finding] = examine(shown, done, mixed).findings
+    assert finding.detector == "two_variants"
+    assert [each.detector for each in finding.nested] == ["assignment_missing"]
+
+
+def test_an_arm_alone():
+    """Nobody of one arm is in the logs: a warning, for there is nothing to compare with."""
+    shown, done, assigned = doctor_world.world(4)
+    own = {row["request_id"] for row in assigned if row["variant"] == "A"}
+    logs = ([row for row in rows if row["request_id"] in own] for rows in (shown, done, assigned))
+    assert causes(examine(*logs)) == [("sample_ratio", "exp-1", "warning")]
+
+
+def test_exposures_of_the_future_are_no_other_clock():
+    """Each tenth exposure is of the next year: that is the one finding, not also that the outcomes' clock is behind."""
+    shown, done = log()
+    later = timedelta(days=365)
+    ahead = [
+        {**row, "ts": stamp(datetime.fromisoformat(row["ts"]) + later)} if not place % 10 else row
+        for place, row in enumerate(shown)
+    ]
+    assert causes(examine(ahead, done)) == [("future", "exposures", "serious")]
+
+
+class Counting:
+    """An engine that answers with one log's instants."""
+
+    def __init__(self, instants):
+        import duckdb
+
+        self.connection = duckdb.connect()
+        self.connection.execute("CREATE TABLE staged_exposures AS SELECT unnest(?::BIGINT[]) AS ts_us", [instants])
+        self.connection.execute("CREATE TABLE staged_outcomes AS SELECT CAST(1 AS BIGINT) AS ts_us WHERE FALSE")
+
+    def rows(self, query):
+        """The rows of a query."""
+        return self.connection.execute(query).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "width_s"),
+    [
+        (list(range(1_000, 1_060)), 1),
+        ([0, *range(10**9, 10**9 + 200)], 1),
+        ([day * 86_400 for day in range(25 * 365)], 864_000),
+        ([day * 86_400 for day in range(200)], 86_400),
+        ([], 1),
+    ],
+)
+def test_the_width_of_buckets(seconds, width_s):
+    """A row far away coarsens nothing; 25 years are cut into fewer than 1,000 buckets."""
+    assert cases.width_us(Counting([second * 1_000_000 for second in seconds])) == width_s * 1_000_000
+
+
+def test_a_detector_that_cannot_look_finds_nothing_gone():
+    """Without assignments a finding about them is not gone, it was not looked for; and with them not surely new."""
+    shown, done, assigned = doctor_world.world(4, requests=400)
+    whole, blind = examine(shown, done, assigned[::3]), examine(shown, done)
+    assert [finding.detector for finding in whole.findings] == ["assignment_missing"]
+    compared = baseline.compared(blind, msgspec.json.decode(msgspec.json.encode(whole), type=type(whole)))
+    assert compared.gone == []
+    assert any("assignment_missing no row" in note for note in compared.notes)
+    assert any("assignment_missing" in note for note in baseline.compared(whole, blind).notes)
+
+
+def test_limits_of_nothing_are_no_crash():
+    """With all limits 0 each detector still answers, on empty logs and on small ones."""
+    text = "\n".join(f"{each.name}: {{{', '.join(f'{name}: 0' for name in each.limits)}}}" for each in DETECTORS)
+    shown, done, assigned = doctor_world.world(4, requests=30)
+    with_weights = [
+        {**row, "items": [{**item, "propensity": 0.1} for item in row["items"]]} if place < 1 else row
+        for place, row in enumerate(shown)
+    ]
+    for logs in (([], [], []), (with_weights, done, assigned), (shown[:1], done[:1], assigned[:1])):
+        assert len(examine(*logs, thresholds=text).checks) == len(DETECTORS)
