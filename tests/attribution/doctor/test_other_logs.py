@@ -233,3 +233,42 @@ def test_limits_of_nothing_are_no_crash():
     ]
     for logs in (([], [], []), (with_weights, done, assigned), (shown[:1], done[:1], assigned[:1])):
         assert len(examine(*logs, thresholds=text).checks) == len(DETECTORS)
+
+
+def with_propensities(row, given=8):
+    return {**row, "items": [{**item, "propensity": 0.1} if item["rank"] <= given else item for item in row["items"]]}
+
+
+def test_propensities_of_one_surface():
+    """Only what is explored has propensities: a warning that names the rest; in part of a list it is serious."""
+    shown, done, _ = doctor_world.world(4, requests=600)
+    home = [with_propensities(row) if row["context"]["surface"] == "home" else row for row in shown]
+    [finding] = examine(home, done).findings
+    assert (finding.detector, finding.subject, finding.severity) == ("propensities", "absent", "warning")
+    assert "all lists of surface=" in finding.cause
+    assert finding.evidence.rows == 8 * sum(row["context"]["surface"] != "home" for row in shown)
+    parts = [with_propensities(row, 8 - (not place % 4)) for place, row in enumerate(shown)]
+    [finding] = examine(parts, done).findings
+    assert (finding.severity, finding.evidence.rows) == ("serious", 150)
+
+
+def test_an_address_for_an_experiment_is_not_told():
+    """The name of an experiment that is somebody's address stands in no word of the diagnosis."""
+    shown, done, assigned = doctor_world.world(4, requests=400)
+    named = [{**row, "context": {**row["context"], "experiment_id": "jane@example.org"}} for row in shown]
+    rows = [{**row, "experiment_id": "jane@example.org", "variant": "A"} for row in assigned]
+    found = examine(named, done, rows)
+    assert {"assignment_missing", "sample_ratio"} <= {finding.detector for finding in found.findings}
+    assert b"jane" not in msgspec.json.encode(found)
+
+
+def test_more_refused_lines_than_are_looked_at(monkeypatch):
+    """Of 40 lines the first 10 are looked at; all lack their request_id, so 40 do, and no other line is refused."""
+    from recsys.attribution.doctor import refusals
+
+    monkeypatch.setattr(refusals, "MOST", 10)
+    shown, done, _ = doctor_world.world(4, requests=600)
+    found = examine(shown, [{**row, "request_id": None} if place < 40 else row for place, row in enumerate(done)])
+    assert causes(found) == [("missing_request_id", "", "serious")]
+    assert found.findings[0].evidence.rows == 40
+    assert "By the first 10 of 40 refused lines; the rest is taken alike." in found.findings[0].evidence.facts

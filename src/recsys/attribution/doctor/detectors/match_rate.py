@@ -23,8 +23,8 @@ from recsys.attribution.doctor.breakdown import (
     instant,
     percent,
     stretch,
-    tellable,
     told_by_key,
+    told_value,
     total,
     where,
     within,
@@ -159,7 +159,7 @@ def _changes(case: Case, step: Stretch | None) -> list[str]:
                 f"AND min(bucket_us) <= {step.since_us + case.bucket_us} ORDER BY {column}"
             )
             told += [
-                f"{key}={tellable(value)} is in the {what} since {instant(first)} ({int(n):,} rows)."
+                f"{key}={told_value(key, value)} is in the {what} since {instant(first)} ({int(n):,} rows)."
                 for value, first, n in rows
                 if first > _beginning(case, table)
             ]

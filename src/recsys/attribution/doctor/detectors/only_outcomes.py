@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from types import MappingProxyType
 
-from recsys.attribution.doctor.breakdown import instant, tellable
+from recsys.attribution.doctor.breakdown import instant, told_value
 from recsys.attribution.doctor.case import Case, text
 from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Shift, Symptom
 
@@ -87,7 +87,8 @@ def _unseen_values(case: Case, least: float, limits: Limits) -> Iterator[Symptom
             if found * limits["times_rarer"] > n:
                 continue  # outcomes have a value of their own where their lists have another
             condition = f"fate = 'orphan' AND {column} = {text(value)}"
-            yield _missing(case, condition, f"{key}={tellable(value)}", f"{key}={tellable(value)}")
+            told = f"{key}={told_value(key, value)}"
+            yield _missing(case, condition, told, told)
 
 
 def _holes(case: Case, least: float, limits: Limits) -> Iterator[Symptom]:

@@ -1,7 +1,9 @@
 """Propensities: the probabilities of what was shown, on which every off-policy estimate rests.
 
 A shown item cannot have the propensity 0, and one that has none cannot be weighted, so 1 % of the items is serious,
-any is a warning. Where both ``propensity`` and ``logging_propensity`` stand they mean the same and must agree.
+any is a warning. Where all lists of some context value have none, and those of the others all have them, it is a
+choice (only what was explored is logged with them): a warning. Where both ``propensity`` and ``logging_propensity``
+stand they mean the same and must agree.
 
 Whether they are right is told by the target policy: what is shown by the logging policy has a mean of target ÷ logging
 of 1, whatever both are, as long as the target shows nothing that the logging policy never does (the sum over all items
@@ -15,7 +17,7 @@ from __future__ import annotations
 import math
 from types import MappingProxyType
 
-from recsys.attribution.doctor.breakdown import percent
+from recsys.attribution.doctor.breakdown import Where, cells, percent, where
 from recsys.attribution.doctor.case import Case
 from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Symptom, Unable, graded
 
@@ -55,9 +57,11 @@ def _kind(case: Case, kind: str, items: int, limits: Limits) -> Symptom | None:
     severity = graded(int(n) / items, limits) if n else None
     if severity is None:
         return None
+    place = _chosen(case) if kind == "absent" else None
+    who = "" if place is None else f": all lists of {place}, and no others"
     return Symptom(
-        severity=severity,
-        cause=f"{int(n):,} items of {lists:,} lists ({percent(int(n) / items)}) {what}.",
+        severity=severity if place is None else "warning",
+        cause=f"{int(n):,} items of {lists:,} lists ({percent(int(n) / items)}) {what}{who}.",
         fix=fix,
         log="exposures",
         n=int(n),
@@ -68,6 +72,21 @@ def _kind(case: Case, kind: str, items: int, limits: Limits) -> Symptom | None:
         first_us=first,
         last_us=last,
     )
+
+
+def _chosen(case: Case) -> Where | None:
+    """The context value whose lists are exactly those that have no propensities, where there is one and no list has
+    them in part."""
+    columns = ", ".join(f"e.{column}" for _, column in case.slices)
+    rows = case.rows(
+        f"SELECT 0, {columns}, count(*), count(*) FILTER (WHERE p.n_known = 0), "
+        f"count(*) FILTER (WHERE p.n_known BETWEEN 1 AND p.n_items - 1) FROM {_TABLE} AS p "
+        f"INNER JOIN exposures AS e ON p.request_id = e.request_id WHERE p.n_items > 0 GROUP BY {columns}"
+    )
+    place = where(cells(rows, len(case.slices)), case.joined.slice_keys)
+    if place is None or any(row[-1] for row in rows) or place.inside.hit < place.inside.n or place.outside.hit:
+        return None
+    return place
 
 
 def _sum(case: Case, limits: Limits) -> Symptom | None:

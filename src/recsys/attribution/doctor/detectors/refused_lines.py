@@ -34,7 +34,8 @@ def lacks_request_id(line: Refused) -> bool:
 def _look_for_ids(case: Case, limits: Limits) -> list[Symptom]:
     lines = [line for line in case.refused if lacks_request_id(line)]
     of = case.quality.fates.rows
-    severity = graded(len(lines) / of, limits) if lines else None
+    n = _of_all(case, "outcomes", len(lines))
+    severity = graded(n / of, limits) if lines else None
     if severity is None:
         return []
     keys = _known_keys(case, lines)
@@ -47,28 +48,42 @@ def _look_for_ids(case: Case, limits: Limits) -> list[Symptom]:
     )
     who = "" if place is None else f", mostly of {place}"
     when = "" if since is None else f", since {instant(since)}"
-    clicks = sum(_is_headline(case, line) for line in lines)
+    clicks = _of_all(case, "outcomes", sum(_is_headline(case, line) for line in lines))
     return [
         Symptom(
             severity=severity,
-            cause=f"{percent(len(lines) / of)} of the outcomes have no request_id{who}{when}: nothing can join them.",
+            cause=f"{percent(n / of)} of the outcomes have no request_id{who}{when}: nothing can join them.",
             fix=(
                 "Send with each outcome the request_id of the list that it answers: meta.request_id of the reply to "
                 "/v1/recommend (or the X-Request-Id that was sent), kept with the rendered list up to the click."
             ),
             log="outcomes",
-            n=len(lines),
+            n=n,
             of=of,
             rows=Rows(places=frozenset(line.place for line in lines)),
             first_us=min(times, default=None),
             last_us=max(times, default=None),
             onset_us=since,
-            facts=told_by_key(found, keys),
+            facts=[*_looked_at(case, "outcomes"), *told_by_key(found, keys)],
             shift=Shift(
                 clicks_found=clicks * _attributed_share(case), note="As if they joined as often as the others do."
             ),
         )
     ]
+
+
+def _of_all(case: Case, log: Log, n: int) -> int:
+    """Of all refused lines of a log as many as ``n`` of those that were looked at, which mostly are all."""
+    seen = sum(line.role == log for line in case.refused)
+    invalid = getattr(case.joined.dataset, log).invalid
+    return n if seen in {0, invalid} else round(n * invalid / seen)
+
+
+def _looked_at(case: Case, log: Log) -> list[str]:
+    """The fact that not all refused lines were looked at, where it is so."""
+    seen = sum(line.role == log for line in case.refused)
+    invalid = getattr(case.joined.dataset, log).invalid
+    return [] if seen == invalid else [f"By the first {seen:,} of {invalid:,} refused lines; the rest is taken alike."]
 
 
 def _is_headline(case: Case, line: Refused) -> bool:
@@ -130,8 +145,7 @@ def _look_at_others(case: Case, limits: Limits) -> list[Symptom]:
         if read is None or not read.invalid:
             continue
         lines = [line for line in case.refused if line.role == log and not lacks_request_id(line)]
-        missing = sum(line.role == log for line in case.refused) - len(lines)
-        n = read.invalid - missing
+        n = _of_all(case, log, len(lines))
         severity = graded(n / read.rows, limits) if n else None
         if severity is not None:
             symptoms.append(_others(case, log, lines, n, read.rows, severity))
@@ -144,7 +158,8 @@ def _others(case: Case, log: Log, lines: Sequence[Refused], n: int, of: int, sev
     told = [f"{rule}: {count:,} lines." for rule, count in rules.most_common(MOST_RULES)]
     if len(rules) > MOST_RULES:
         told.append(f"And {len(rules) - MOST_RULES:,} more rules.")
-    missing = _headline_rows(case, lines) if log == "outcomes" else 0
+    told = [*_looked_at(case, log), *told]
+    missing = _of_all(case, log, _headline_rows(case, lines)) if log == "outcomes" else 0
     shift = Shift(exposures_found=n, note="As if nobody responded to them.") if log == "exposures" else None
     if missing:
         found = missing * _attributed_share(case)

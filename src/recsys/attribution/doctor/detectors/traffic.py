@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from recsys.attribution.doctor.breakdown import percent, tellable
+from recsys.attribution.doctor.breakdown import percent, told_value
 from recsys.attribution.doctor.case import SLICE_OF, Case, text
 from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Shift, Symptom, graded
 
@@ -114,7 +114,7 @@ def _by_value(case: Case, whole: _Answered, limits: Limits) -> list[Symptom]:
     if not found:
         return []
     _, key, column, value, part = min(found)
-    return [_unrendered(case, whole, part, f"{column} = {text(value)}", f"{key}={tellable(value)}", limits)]
+    return [_unrendered(case, whole, part, f"{column} = {text(value)}", f"{key}={told_value(key, value)}", limits)]
 
 
 def _parts_of_time(case: Case) -> dict[int, int]:

@@ -16,7 +16,17 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from recsys.attribution import experiment
-from recsys.attribution.doctor.breakdown import Cell, cells, instant, percent, stretch, told_by_key, where, within
+from recsys.attribution.doctor.breakdown import (
+    Cell,
+    cells,
+    instant,
+    percent,
+    stretch,
+    tellable,
+    told_by_key,
+    where,
+    within,
+)
 from recsys.attribution.doctor.case import Case, text
 from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Symptom, Unable, graded
 from recsys.statistics.srm import SampleRatio, sample_ratio
@@ -43,12 +53,13 @@ def _look_for_two(case: Case, limits: Limits) -> list[Symptom]:
         severity = graded(n / of, limits, "two") if n else None
         if severity is not None:
             users = f"SELECT user_id FROM assigned_units WHERE {own} AND in_two_arms"
+            told = tellable(name)
             theirs = f"{own} AND NOT anonymous AND user_id IN ({users})"
             first, last = case.one(f"SELECT min(ts_us), max(ts_us) FROM subject_assignments WHERE {theirs}")
             symptoms.append(
                 Symptom(
                     severity=severity,
-                    cause=f"{n:,} of {of:,} subjects of {name} ({percent(n / of)}) are assigned to two variants.",
+                    cause=f"{n:,} of {of:,} subjects of {told} ({percent(n / of)}) are assigned to two variants.",
                     fix=(
                         "Bucket by the id that is analysed, under one salt (EXPERIMENT_ASSIGNMENT_SALT), and change "
                         "weights under a new experiment id. Each counts for its first variant."
@@ -57,7 +68,7 @@ def _look_for_two(case: Case, limits: Limits) -> list[Symptom]:
                     n=n,
                     of=of,
                     unit="subjects",
-                    subject=name,
+                    subject=tellable(name),
                     rows=Rows(query=f"SELECT request_id AS row FROM subject_assignments WHERE {theirs}"),
                     first_us=first,
                     last_us=last,
@@ -153,15 +164,16 @@ def _one_arm(case: Case, name: str, found: SampleRatio) -> Symptom:
     own = f"experiment_id = {text(name)}"
     first, last = case.one(f"SELECT min(first_ts_us), max(first_ts_us) FROM assigned_units WHERE {own}")
     [(arm, n)] = found.observed.items()
+    told = tellable(name)
     return Symptom(
         severity="warning",
-        cause=f"All {n:,} subjects of {name} are in its variant {arm}: there is nothing to compare it with.",
+        cause=f"All {n:,} subjects of {told} are in its variant {tellable(arm)}: there is nothing to compare it with.",
         fix="Give the assignments of all variants; see that all of them are served and logged, if it is not over.",
         log="assignments",
         n=n,
         of=n,
         unit="subjects",
-        subject=name,
+        subject=tellable(name),
         rows=Rows(query=f"SELECT request_id AS row FROM subject_assignments WHERE {own} AND NOT anonymous"),
         first_us=first,
         last_us=last,
@@ -174,7 +186,8 @@ def _mismatch(case: Case, name: str, found: SampleRatio) -> Symptom:
     short = max(sorted(gaps), key=lambda arm: gaps[arm]) if gaps else ""
     told, since = _since(case, name, short)
     arms = ", ".join(
-        f"{arm} {found.observed.get(arm, 0):,} of {expected:,.0f}" for arm, expected in sorted(found.expected.items())
+        f"{tellable(arm)} {found.observed.get(arm, 0):,} of {expected:,.0f}"
+        for arm, expected in sorted(found.expected.items())
     )
     p = "" if found.p is None else f" (p = {found.p:.2g})"
     first, last = case.one(
@@ -182,7 +195,7 @@ def _mismatch(case: Case, name: str, found: SampleRatio) -> Symptom:
     )
     return Symptom(
         severity="serious",
-        cause=f"The arms of {name} have not the subjects that they should have: {arms}{p}.",
+        cause=f"The arms of {tellable(name)} have not the subjects that they should have: {arms}{p}.",
         fix=(
             "Find what takes subjects out of one arm: a variant that fails or is slow, assignments that are not "
             "written, another split. For a split that was planned give the weights: sample_ratio: {weight_A: 9, …}."
@@ -191,13 +204,13 @@ def _mismatch(case: Case, name: str, found: SampleRatio) -> Symptom:
         n=max(round(max(gaps.values(), default=0)), 1),
         of=of,
         unit="subjects",
-        subject=name,
+        subject=tellable(name),
         first_us=first,
         last_us=last,
         onset_us=since,
         facts=[
-            *(["Not one subject is in " + ", ".join(found.absent) + "."] if found.absent else []),
-            *(["Not planned: " + ", ".join(found.unexpected) + "."] if found.unexpected else []),
+            *(["Not one subject is in " + ", ".join(map(tellable, found.absent)) + "."] if found.absent else []),
+            *(["Not planned: " + ", ".join(map(tellable, found.unexpected)) + "."] if found.unexpected else []),
             *told,
         ],
     )
