@@ -21,10 +21,9 @@ def on_app(row):
     return row["context"]["device"] == "app"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_healthy_log_is_silent(seed):
-    """Nor are redeliveries of one list a finding."""
-    shown, done, assigned = planted(seed)
+def test_a_healthy_log_is_silent():
+    """Redeliveries of one list are no finding."""
+    shown, done, assigned = planted()
     assert found(examine(shown + shown[::5], done, assigned), "ambiguous_requests") == {}
 
 

@@ -16,6 +16,7 @@ from recsys.attribution.doctor.breakdown import (
     told_by_key,
     told_value,
     where,
+    where_and_when,
     within,
 )
 
@@ -110,7 +111,23 @@ def test_within_and_by_value():
     assert place is not None
     assert within(cells, KEYS, place) == cells[:2]
     assert told_by_key(cells, KEYS)[0] == "By device: app 39 of 40, web 0 of 30."
-    assert stretch([]) is None
+    assert told_by_key([cell(0, ("app", "1"), 50, 9), cell(0, ("web", "1"), 60, 12)], KEYS) == []
+    assert where_and_when(cells, KEYS) == (place, None)
+    assert where_and_when([], KEYS) == (None, None)
+
+
+def test_when_is_when_within_the_place():
+    """A fault of all of the app, which is there from the 30th minute on, has no beginning of its own; one that begins
+    later in the app has."""
+
+    def cells(begin):
+        web = [cell(minute * 60, ("web", "1"), 5, 0) for minute in range(60)]
+        return web + [cell(minute * 60, ("app", "1"), 5, 5 if minute >= begin else 0) for minute in range(30, 60)]
+
+    place, when = where_and_when(cells(30), KEYS)
+    assert (str(place), when) == ("device=app", None)
+    place, when = where_and_when(cells(45), KEYS)
+    assert (str(place), when and when.since_us, when and when.until_us) == ("device=app", 45 * 60, None)
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,9 @@ def rename(old, new):
     return change
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_healthy_log_is_silent(seed):
-    """Nor is an outcome log without these keys, or without a context, a finding: slices come through the exposure."""
-    shown, done, assigned = planted(seed)
-    assert found(examine(shown, done, assigned), "slicing_keys") == {}
+def test_a_healthy_log_is_silent():
+    """An outcome log without these keys, or without a context, is no finding: slices come through the exposure."""
+    shown, done, assigned = planted()
     for row in done:
         del row["context"]
     assert examine(shown, done, assigned).findings == []

@@ -25,6 +25,8 @@ STEP = 20.0
 """How much more likely (natural logarithm) two rates must be than one. There are up to 240²/2 stretches to choose from,
 which chance has a try at: e⁻²⁰ times that is 6 in 100,000."""
 
+_ERRORS = 4
+
 _TELLABLE = re.compile(r"[\w .:/+-]{1,40}")
 _SOMEBODYS = re.compile(r"(?:[0-9][ .-]?){8,}|[0-9]+(?:\.[0-9]+){3}|:.*:")
 """A long number, a dotted quad, several colons: a phone, a card, an account, an address."""
@@ -138,6 +140,12 @@ def within(found: Iterable[Cell], keys: Sequence[str], place: Where) -> list[Cel
     return [cell for cell in found if cell.values[column] in place.values]
 
 
+def where_and_when(found: Sequence[Cell], keys: Sequence[str]) -> tuple[Where | None, Stretch | None]:
+    """The place of a fault, and the stretch of time in which it is there."""
+    place = where(found, keys)
+    return place, stretch(found if place is None else within(found, keys, place))
+
+
 def stretch(found: Sequence[Cell], times: float = TIMES_RARER) -> Stretch | None:
     """The stretch of time with the highest likelihood, where it and the rest differ beyond chance, and the fault is
     ``times`` times rarer in the rest; None else."""
@@ -173,14 +181,27 @@ def _fit(hit: Any, n: Any) -> Any:
 
 
 def told_by_key(found: Sequence[Cell], keys: Sequence[str], most: int = 3) -> list[str]:
-    """Facts: the counts by value of the keys that part the fault most, each in words."""
+    """Facts: the counts by value of the keys that part the fault most, each in words; of keys whose values differ by
+    chance alone nothing is told."""
     spread: list[tuple[float, int, str]] = []
     for place, key in enumerate(keys):
         counts = {value: each for value, each in by_value(found, place).items() if each.n}
-        shares = [each.share for each in counts.values()]
-        if len(counts) > 1 and max(shares) > min(shares):
-            spread.append((-round(max(shares) - min(shares), 2), place, _told(key, counts)))
+        if len(counts) > 1 and _differ(*_extremes(list(counts.values()))):
+            low, high = _extremes(list(counts.values()))
+            spread.append((-round(high.share - low.share, 2), place, _told(key, counts)))
     return [text for _, _, text in sorted(spread)[:most]]
+
+
+def _extremes(counts: list[Counted]) -> tuple[Counted, Counted]:
+    ordered = sorted(counts, key=lambda each: (each.share, each.n))
+    return ordered[0], ordered[-1]
+
+
+def _differ(low: Counted, high: Counted) -> bool:
+    """Whether two shares are four standard errors apart."""
+    both = Counted(low.hit + high.hit, low.n + high.n)
+    error = math.sqrt(both.share * (1 - both.share) * (1 / low.n + 1 / high.n))
+    return high.share - low.share > _ERRORS * error
 
 
 def _told(key: str, counts: Mapping[str | None, Counted]) -> str:

@@ -12,11 +12,9 @@ from recsys.attribution.doctor.breakdown import (
     cells,
     instant,
     percent,
-    stretch,
     told_by_key,
     total,
-    where,
-    within,
+    where_and_when,
 )
 from recsys.attribution.doctor.case import Case
 
@@ -69,8 +67,7 @@ def marked(case: Case, condition: str, count: str, *, leave_out: Collection[str]
     )
     found = cells(rows, len(keys))
     counted = total(found)
-    place = where(found, keys)
-    seen = stretch(found if place is None else within(found, keys, place)) if found else None
+    place, seen = where_and_when(found, keys)
     first, last = case.one(f"SELECT min(ts_us), max(ts_us) FROM exposures WHERE {condition}")
     since = until = None
     if seen is not None and seen.since_us is not None:

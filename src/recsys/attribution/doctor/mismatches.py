@@ -7,7 +7,7 @@ from itertools import chain
 
 from msgspec import Struct
 
-from recsys.attribution.doctor.breakdown import Cell, Where, cells, stretch, where, within
+from recsys.attribution.doctor.breakdown import Cell, Stretch, Where, cells, where_and_when
 from recsys.attribution.doctor.case import Case
 from recsys.attribution.doctor.symptoms import Limits
 
@@ -135,8 +135,8 @@ def _mismatch(case: Case, kind: str, n: int, of: int) -> Mismatch:
     refused = case.rows(f"SELECT event_type, count(*) {of_kind} AND fate = 'user_mismatch' GROUP BY event_type")
     found = _cells(case, kind)
     keys = case.joined.slice_keys
-    place = where(found, keys)
-    since, until = _times(case, kind, found if place is None else within(found, keys, place))
+    place, seen = where_and_when(found, keys)
+    since, until = _times(case, kind, seen)
     return Mismatch(
         kind=kind, n=n, of=of, shown_users=shown, named_users=named, pairs=pairs, requests=int(requests),
         first_us=first, last_us=last, last_shown_us=last_shown, refused=dict(refused), cells=found,
@@ -166,9 +166,8 @@ def _summed(found: Iterable[Cell]) -> Iterator[Cell]:
     return (Cell(bucket, values, n, hit) for (bucket, values), (n, hit) in sums.items())
 
 
-def _times(case: Case, kind: str, found: list[Cell]) -> tuple[int | None, int | None]:
+def _times(case: Case, kind: str, seen: Stretch | None) -> tuple[int | None, int | None]:
     """The first and the last instant of the stretch that has the kind, each None where it has no such end."""
-    seen = stretch(found)
     if seen is None:
         return None, None
     since = until = None

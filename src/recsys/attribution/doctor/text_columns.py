@@ -99,6 +99,12 @@ def _known(found: Iterator[list[tuple[str, int]]]) -> Iterator[tuple[list[str], 
         yield [value for value, _ in known], [n for _, n in known]
 
 
+def rows_of(case: Case, log: Log) -> int:
+    """How many valid rows a log has."""
+    [(n,)] = case.rows(f"SELECT count(*) FROM staged_{log}")
+    return n
+
+
 def rows_with(case: Case, column: TextColumn, values: Sequence[str] | None, table: str) -> Rows:
     """The rows that have one of ``values`` in the column; None: all that have any. ``table`` is a name for them in the
     engine. Of context keys that no relation holds, the places of a few."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
 from recsys.attribution.doctor import refused_text, text_columns
-from recsys.attribution.doctor.breakdown import instant, stretch, told_by_key, where, within
+from recsys.attribution.doctor.breakdown import instant, told_by_key, where_and_when
 from recsys.attribution.doctor.case import Case, Refused
 from recsys.attribution.doctor.personal import ColumnSearch, Kind, Match
 from recsys.attribution.doctor.symptoms import Detector, Limits, Log, Rows, Severity, Symptom
@@ -23,10 +23,14 @@ KEPT = 200_000
 """So many of the values that a column holds are kept, for their rows to be found."""
 _WORDS = MappingProxyType(
     {
-        Kind.EMAIL: "e-mail addresses", Kind.PHONE: "phone numbers", Kind.CARD: "payment card numbers",
-        Kind.IBAN: "bank accounts (IBAN)", Kind.IPV4: "IP addresses (IPv4)", Kind.IPV6: "IP addresses (IPv6)",
+        Kind.EMAIL: ("e-mail address", "e-mail addresses"),
+        Kind.PHONE: ("phone number", "phone numbers"),
+        Kind.CARD: ("payment card number", "payment card numbers"),
+        Kind.IBAN: ("bank account (IBAN)", "bank accounts (IBAN)"),
+        Kind.IPV4: ("IP address (IPv4)", "IP addresses (IPv4)"),
+        Kind.IPV6: ("IP address (IPv6)", "IP addresses (IPv6)"),
     }
-)  # fmt: skip
+)
 _CLEAN = " Take them out of the files that are written already, and tell who is in charge of data protection."
 _FIXES = MappingProxyType(
     {
@@ -55,7 +59,8 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
             if match.values >= limits["values"]:
                 kept = None if match.values == values else match.examples
                 found = text_columns.rows_with(case, column, kept, f"personal_{place}_{match.kind.name.lower()}")
-                symptoms.append(_symptom(case, column, match, found, rows))
+                of = text_columns.rows_of(case, column.log) if column.in_context else rows
+                symptoms.append(_symptom(case, column, match, found, of))
     for log in text_columns.IDS:
         symptoms += _in_keys(case, log, limits)
         symptoms += _in_refused(log, [line for line in case.refused if line.role == log], limits)
@@ -66,8 +71,7 @@ def _symptom(case: Case, column: TextColumn, match: Match, rows: Rows, of: int) 
     own = column.name if column.in_context else ""
     keys = tuple(key for key in case.joined.slice_keys if key != own)
     cells = text_columns.cells_of(case, column.log, rows, keys)
-    place = where(cells, keys)
-    seen = stretch(cells if place is None else within(cells, keys, place)) if cells else None
+    place, seen = where_and_when(cells, keys)
     first, last = text_columns.span(case, column.log, rows)
     onset = None if seen is None or seen.since_us is None else max(first or seen.since_us, seen.since_us)
     told = "" if place is None else f", mostly of {place}"
@@ -75,7 +79,7 @@ def _symptom(case: Case, column: TextColumn, match: Match, rows: Rows, of: int) 
     fix = _FIX_CONTEXT if column.in_context else _FIXES.get((column.log, column.name), _FIX_ID)
     return Symptom(
         severity=_severity(match),
-        cause=f"{column.told} of {column.log} holds {_amount(match)} in {match.rows:,} rows{told}.",
+        cause=f"{column.told} of {column.log} holds {_amount(match.kind, match.values)} in {match.rows:,} rows{told}.",
         fix=fix.format(name=column.told) + _CLEAN,
         log=column.log,
         n=match.rows,
@@ -89,8 +93,8 @@ def _symptom(case: Case, column: TextColumn, match: Match, rows: Rows, of: int) 
     )
 
 
-def _amount(match: Match) -> str:
-    return f"{match.values:,} {_WORDS[match.kind]}"
+def _amount(kind: Kind, values: int) -> str:
+    return f"{values:,} {_WORDS[kind][values != 1]}"
 
 
 def _severity(match: Match) -> Severity:
@@ -110,11 +114,11 @@ def _in_keys(case: Case, log: Log, limits: Limits) -> Iterator[Symptom]:
         if match.values >= limits["values"]:
             yield Symptom(
                 severity=_severity(match),
-                cause=f"Keys of the contexts of {log} are {_amount(match)}, in {match.rows:,} rows.",
+                cause=f"Keys of the contexts of {log} are {_amount(match.kind, match.values)}, in {match.rows:,} rows.",
                 fix="Use words as keys, and no personal data as values." + _CLEAN,
                 log=log,
                 n=match.rows,
-                of=sum(use.rows for use in used.values()),
+                of=text_columns.rows_of(case, log),
                 subject=f"{log}.context keys {match.kind}",
                 rows=text_columns.rows_with(case, TextColumn(log, match.examples[0], in_context=True), None, ""),
             )
@@ -138,7 +142,7 @@ def _in_refused(log: Log, lines: Sequence[Refused], limits: Limits) -> Iterator[
         if values[kind] >= limits["values"]:
             yield Symptom(
                 severity="serious",
-                cause=f"Lines of {log} that validation refused hold {values[kind]:,} {_WORDS[kind]}, {len(numbers):,} "
+                cause=f"Lines of {log} that validation refused hold {_amount(kind, values[kind])}, {len(numbers):,} "
                 f"of {len(lines):,} lines: they count in no figure, but they are in the log.",
                 fix="Take the lines out of the log, and see to it that what writes them logs no personal data.",
                 log=log,

@@ -9,6 +9,7 @@ count under their own value: so many of them make it serious. Of keys beside the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -120,9 +121,9 @@ def _rows_of_key(case: Case, name: str) -> Rows | None:
 
 
 def _spelt_within(
-    limits: Limits, key: str, column: str, shown: Mapping[str, int], exposures: int
+    limits: Limits, key: str, column: str, shown: Counter[str], exposures: int
 ) -> Iterator[Symptom]:  # fmt: skip
-    spelt = slice_values.within(slice_values.Counter(shown))
+    spelt = slice_values.within(shown)
     n = sum(each.n for each in spelt)
     severity = graded(n / exposures, limits) if n else None
     if severity is not None:

@@ -29,12 +29,10 @@ _FIX = (
 def _look(case: Case, limits: Limits) -> list[Symptom]:
     columns = [column for column in text_columns.ids(case) if column.name == "user_id"] + text_columns.contexts(case)
     search = WeakHashSearch(text_columns.raw_ids(case, KNOWN), examples=KEPT)
-    rows, values = {}, {}
+    values = dict.fromkeys((column.title for column in columns), 0)
     for column in columns:
-        rows[column.title] = values[column.title] = 0
         for batch, counts in text_columns.batches(case, column):
             search.add(column.title, batch, counts)
-            rows[column.title] += sum(counts)
             values[column.title] += len(batch)
     by_title = {column.title: column for column in columns}
     symptoms = []
@@ -53,7 +51,7 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
                     fix=_FIX,
                     log=column.log,
                     n=weak.rows,
-                    of=rows[weak.column],
+                    of=text_columns.rows_of(case, column.log),
                     subject=f"{column.log}.{column.told}: {weak.function} of {weak.ids}",
                     rows=found,
                     first_us=first,
@@ -66,8 +64,8 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
 
 def _cause(column: TextColumn, weak: WeakHash) -> str:
     return (
-        f"{column.told} of {column.log} can be undone by anybody: {weak.values:,} of its values, in {weak.rows:,} rows, "
-        f"are {weak.function} of {weak.ids}, without a secret."
+        f"{column.told} of {column.log} can be undone by anybody: {weak.values:,} of its values, in {weak.rows:,} "
+        f"rows, are {weak.function} of {weak.ids}, without a secret."
     )
 
 
