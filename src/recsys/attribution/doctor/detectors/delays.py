@@ -223,7 +223,7 @@ def _lateness(group: _Group, counted: Counted, since: int | None, limits: Limits
     minutes = limits["late_seconds"] / 60
     others = "of the others hardly any does."
     if counted.share > MOST:
-        others = "mostly they come within seconds."
+        others = "as a rule they come within seconds."
     elif group.place is None and group.step is None:
         others = (
             f"hardly any comes between {minutes / SOONER:g} and {minutes:g} minutes after it, so something held them."
