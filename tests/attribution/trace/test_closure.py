@@ -231,7 +231,8 @@ def test_fates_are_those_of_the_whole_join(data, log, policy, cuts):
 
 
 @pytest.mark.long
-@settings(max_examples=500, deadline=None)
+@pytest.mark.timeout(1800)
+@settings(max_examples=150, deadline=None)
 @given(st.data(), logs, policies, st.integers(1, 3))
 def test_fates_are_those_of_the_whole_join_on_many_logs(data, log, policy, cuts):
     """The same for every request, and for one that no row has."""

@@ -18,8 +18,9 @@ from recsys.attribution import sources
 from recsys.attribution.environment import Secret
 from recsys.attribution.named import Source
 from recsys.attribution.policy import Policy
-from recsys.attribution.trace import around, scan
+from recsys.attribution.trace import around, parquet_logs, scan
 from recsys.attribution.trace.trace import Asked, trace
+from recsys.errors import InputError
 
 from .conftest import NOW, write_lines
 
@@ -272,6 +273,34 @@ def test_a_duckdb_file(tmp_path, expected):
     assert [without_places(each) for each in traces(named)] == expected
 
 
+def test_too_many_rows_of_parquet(tmp_path, monkeypatch):
+    """An id that stands on more rows than can be traced is refused."""
+    monkeypatch.setattr(parquet_logs, "MOST_ROWS", 3)
+    shown = parquet(tmp_path / "e.parquet", "exposures", [EXPOSURES[9]])
+    for count in (3, 4):
+        rows = [{**OUTCOMES[1], "request_id": EXPOSURES[9]["request_id"], "item_id": f"i{n}"} for n in range(count)]
+        named = sources.from_options([shown], [parquet(tmp_path / f"o{count}.parquet", "outcomes", rows)])
+        asked = Asked(request_id=EXPOSURES[9]["request_id"], policy=POLICY)
+        if count == 3:
+            assert len(trace(named, asked, NOW).rows) == 4
+        else:
+            with pytest.raises(InputError, match="outcomes: more rows than can be traced"):
+                trace(named, asked, NOW)
+
+
+LIKE = [("R7É/1", "r7é/1"), ("r7é/2", "r7é/1"), ("xx-r7é/1", "r7é/1"), ("r7é/1-", "r7é/1"), ("é/1", "r7é/1")]
+
+
+@pytest.mark.parametrize(("asked", "logged"), LIKE)
+def test_ids_in_parquet_that_resemble_it(tmp_path, asked, logged):
+    """Are found as in JSON lines; from when to when the log is, its instants tell."""
+    rows = [{**EXPOSURES[0], "request_id": request} for request in (logged, "other")]
+    logs = [parquet(tmp_path / "e.parquet", "exposures", rows)], [parquet(tmp_path / "o.parquet", "outcomes", [])]
+    made = trace(sources.from_options(*logs), Asked(request_id=asked, policy=POLICY), NOW)
+    assert [near.request_id for near in made.near] == [logged]
+    assert "2026-02-04 22:00:00 UTC to 2026-02-04 22:00:00 UTC" in " ".join(made.checks)
+
+
 @pytest.fixture(scope="module")
 def dsn():
     with log_databases.running() as dsn:
@@ -291,3 +320,19 @@ def test_postgres(dsn, expected):
     told = [without_places(each) for each in found]
     assert [each["rows"] for each in told] == [each["rows"] for each in expected]
     assert [each["around"] for each in told] == [each["around"] for each in expected]
+
+
+@pytest.mark.parametrize(("asked", "logged"), LIKE)
+def test_ids_in_postgres_that_resemble_it(dsn, asked, logged):
+    """The database finds them by their beginning and their end; texts in a query are texts, whatever they hold."""
+    with psycopg.connect(dsn, autocommit=True) as database:
+        rows = [{**EXPOSURES[0], "request_id": request} for request in (logged, "other")]
+        log_databases.fill(database, "exposures", rows, "lists")
+        log_databases.fill(database, "outcomes", [], "events")
+    named = sources.Dataset(
+        exposures=Source("postgres", [], "SELECT * FROM lists", Secret(dsn)),
+        outcomes=Source("postgres", [], "SELECT * FROM events", Secret(dsn)),
+    )
+    assert [near.request_id for near in trace(named, Asked(request_id=asked, policy=POLICY), NOW).near] == [logged]
+    for odd in ("'; DROP TABLE lists; --", "\\' OR TRUE --", "a'b", "%s"):
+        assert trace(named, Asked(request_id=odd, policy=POLICY), NOW).status == "unknown"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from recsys.attribution.policy import Fallback, Policy
-from recsys.attribution.trace import around, lists, told_rows
+from recsys.attribution.trace import around, lists, scan, told_rows
 from recsys.errors import InputError, UsageError
 
 HASH = "48cee8d8b352a2221a8993ac5fafd739ef877013a7576e582ac1363b92995782"
@@ -301,6 +301,16 @@ def test_an_orphan_leads_to_the_list_that_was_meant(traced):
     alone = traced("lost", [shown("r1")], [], [assigned(request="lost")])
     assert alone.status == "no_exposure"
     assert "no list logged" in alone.checks[0]
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_an_id_that_stands_on_too_many_rows_is_no_requests(traced, suffix, monkeypatch):
+    """It is refused before memory runs out, with what to do; one row less is traced."""
+    monkeypatch.setattr(scan, "MOST_ROWS", 6)
+    events = [done(at=f"10:00:{n:02}") for n in range(6)]
+    assert traced("r1", [shown()], events, suffix=suffix).status == "found"
+    with pytest.raises(InputError, match=r"outcomes: more rows than can be traced.*recsys-eval doctor"):
+        traced("r1", [shown()], [*events, done(at="10:00:30")], suffix=suffix)
 
 
 @pytest.mark.parametrize("request_id", ["", " ", "a\nb", "x" * 513, "\x85", "\ud800"])

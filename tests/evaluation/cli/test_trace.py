@@ -119,6 +119,9 @@ def test_how_far_the_subject_is_followed(recsys_eval, logs, exposure):
 
 def test_a_snapshot_that_is_none(recsys_eval, logs, exposure, tmp_path):
     """Is refused before the logs are searched, with how one is made."""
+    (tmp_path / "sound.json").write_text(json.dumps(SNAPSHOT))
+    unused = recsys_eval("trace", "r-none", *logs, "--snapshot", tmp_path / "sound.json")
+    assert "no list that it could explain" in unused.out
     for content, words in ((None, "cannot be read"), ("{}", "recsys-service snapshot")):
         path = tmp_path / "s.json"
         if content is not None:

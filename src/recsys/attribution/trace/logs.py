@@ -103,10 +103,12 @@ def _opened(source: Source, role: Role, scratch: Path) -> Log:
 
             return TextLog.of_specs(source.specs, role, scratch)
         case "parquet":
+            from recsys.attribution.compact.told import known
             from recsys.attribution.engine import parquet
             from recsys.attribution.trace.parquet_logs import ParquetLog
 
-            return ParquetLog(parquet.named_files(source.specs, scratch), role, scratch)
+            files = parquet.named_files(source.specs, scratch)
+            return ParquetLog(files, role, scratch, *known([name for _, name in files], role))
         case "duckdb":
             return _of_duckdb(source, role, scratch)
         case "postgres":

@@ -13,14 +13,15 @@ from typing import Any
 
 import duckdb
 
-from recsys.attribution.compact.told import known
+from recsys.attribution.compact.told import Told
 from recsys.attribution.engine import parquet
 from recsys.attribution.trace.near import Sought
-from recsys.attribution.trace.rows import Answer, Ask, Losses, Record, Role, Row, instant
+from recsys.attribution.trace.rows import MOST_ROWS, Answer, Ask, Losses, Record, Role, Row, instant, too_many
 from recsys.attribution.trace.text_logs import TextLog
 from recsys.contracts.events import Assignment, Exposure, Item, Outcome
 from recsys.errors import InputError
 from recsys.eventlog.faults import Finding
+from recsys.eventlog.reader import LogFile
 from recsys.eventlog.validation import Progress
 
 _COLUMNS: dict[Role, tuple[str, ...]] = {
@@ -36,17 +37,22 @@ _PROPENSITIES = ("propensity", "logging_propensity", "target_propensity")
 class ParquetLog:
     """The files of one role. Only the rows that are asked for are checked."""
 
-    def __init__(self, files: Sequence[tuple[Path, str]], role: Role, scratch: Path) -> None:
-        """``files``: each with the name by which a person knows it. InputError where one is no Parquet, or its columns
-        are not those of the log."""
+    def __init__(
+        self, files: Sequence[tuple[Path, str]], role: Role, scratch: Path, told: Told | None = None,
+        aside: Sequence[LogFile] = (),
+    ) -> None:  # fmt: skip
+        """``files``: each with the name by which a person knows it; ``told``: what compacted folders tell of the logs
+        that they were made of; ``aside``: files with the lines of these that are not valid. InputError where a file is
+        no Parquet, or its columns are not those of the log."""
         self.role: Role = role
         self._names = dict(files)
-        self._told, aside = known(list(self._names.values()), role)
+        self._told = told or Told()
         self._aside = TextLog(aside, role, scratch)
-        """Lines that compacted folders have set aside because they are not valid."""
         self._connection = duckdb.connect()
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET parquet_metadata_cache = true")
+        self._connection.execute(f"SET memory_limit = {parquet.text(parquet.MEMORY)}")
+        self._connection.execute(f"SET temp_directory = {parquet.text(str(scratch))}")
         self._groups = parquet.alike(self._connection, list(self._names), role, self._names)
 
     @property
@@ -84,10 +90,14 @@ class ParquetLog:
         return (min(ends), max(ends)) if ends else None
 
     def resembling(self, sought: Sought) -> set[str]:
-        """Some ids of requests that resemble the one sought."""
-        exact = ", ".join(map(parquet.text, (sought.head, *sought.exact)))
+        """Some ids of requests that resemble the one sought. Ids that end alike are looked for where none begins so:
+        that takes a look at all ids."""
         head, tail = parquet.text(sought.head), parquet.text(sought.tail)
-        condition = f"request_id IN ({exact}) OR starts_with(request_id, {head}) OR ends_with(request_id, {tail})"
+        found = self._ids(_one_of("request_id", frozenset((sought.head, *sought.exact))))
+        found |= self._ids(f"starts_with(request_id, {head})")
+        return found or self._ids(f"ends_with(request_id, {tail})")
+
+    def _ids(self, condition: str) -> set[str]:
         rest = f"WHERE {condition} ORDER BY 1 LIMIT {MOST_IDS}"
         queries = [f"SELECT DISTINCT request_id FROM {parquet.rows_of(group.paths)} {rest}" for group in self._groups]
         return {request for query in queries for (request,) in self._rows(query)}
@@ -101,6 +111,8 @@ class ParquetLog:
 
     def _found(self, group: parquet.Alike, condition: str, ask: Ask, answer: Answer) -> Iterable[Row]:
         found = self._rows(_query(group, self.role, condition, ask))
+        if ask.most is None and len(found) > MOST_ROWS:
+            raise too_many(self.role)
         if found:
             valid, refused = found[0][:2]
             answer.more += 0 if ask.most is None else max(valid - ask.most, 0)
@@ -150,9 +162,9 @@ def _query(group: parquet.Alike, role: Role, condition: str, ask: Ask) -> str:
         _items(group.columns) if name == "items" else name if name in present else f"NULL AS {name}"
         for name in _COLUMNS[role]
     ]
-    order = "filename, file_row_number"
+    order = f"filename, file_row_number LIMIT {MOST_ROWS + 1}"
     if ask.most is not None:
-        order = f"fault IS NOT NULL, abs(ts_us - {ask.around}), {order} LIMIT {max(ask.most, 1)}"
+        order = f"fault IS NOT NULL, abs(ts_us - {ask.around}), filename, file_row_number LIMIT {max(ask.most, 1)}"
     return (
         "SELECT count(*) FILTER (WHERE fault IS NULL) OVER () AS valid, count(fault) OVER () AS refused, "
         "filename, file_row_number, fault, CASE WHEN fault IS NULL THEN epoch_us(instant) END AS ts_us, "

@@ -9,12 +9,15 @@ from msgspec import Struct, field
 
 from recsys.contracts.events import Assignment, Exposure, Outcome, ServiceExposure
 from recsys.contracts.report import KnownGap
+from recsys.errors import InputError
 from recsys.eventlog.faults import Finding
 from recsys.eventlog.writing.index import Alias
 
 Role = Literal["exposures", "outcomes", "assignments"]
 ROLES: tuple[Role, ...] = ("exposures", "outcomes", "assignments")
 Record: TypeAlias = Exposure | Outcome | Assignment
+MOST_ROWS = 100_000
+"""With more rows than this, an id is no request's: all of them would have to be held and joined."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -85,6 +88,12 @@ class Answer(Struct, kw_only=True):
     rows: list[Row] = field(default_factory=list)
     more: int = 0
     refused: int = 0
+
+
+def too_many(role: Role) -> InputError:
+    """What is said where a log holds more rows than can be traced."""
+    hint = "An id that stands on so many rows is no request's: see `recsys-eval doctor`. A fallback may need many too."
+    return InputError("more rows than can be traced", where=role, expected=f"at most {MOST_ROWS:,}", hint=hint)
 
 
 class Losses(Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from msgspec import Struct, field
 
 from recsys.attribution.trace import heads
-from recsys.attribution.trace.rows import Ask, Role
+from recsys.attribution.trace.rows import MOST_ROWS, Ask, Role, too_many
 from recsys.attribution.trace.spelling import Needles, lines_with, needles
 from recsys.contracts.types import MAX_LINE_BYTES
 from recsys.eventlog.validation import Progress
@@ -71,6 +71,8 @@ def search(files: Sequence[tuple[Path, int]], role: Role, ask: Ask, on_progress:
         done += piece.end - piece.start
         if on_progress is not None:
             on_progress(done, total)
+    if ask.most is None and sum(len(hits.valid) + len(hits.refused) for hits in found) > MOST_ROWS:
+        raise too_many(role)
     return [Hits(sorted(hits.valid), sorted(hits.refused), hits.more, hits.more_refused) for hits in found]
 
 
@@ -107,6 +109,8 @@ def _judge(hit: Hit, piece: Range, kept: _Nearest, hits: Hits) -> None:
         return
     if heads.names_request(hit.line, piece.ask) and not heads.is_valid(hit.line, piece.role):
         hits.refused.append(hit)
+        if len(hits.refused) > MOST_ROWS:
+            raise too_many(piece.role)
     else:
         hits.more_refused += bool(asked)
 
@@ -123,6 +127,8 @@ class _Nearest:
         """Keep the line, or count it, or one that is farther away."""
         if self._ask.most is None:
             self._heap.append((0, 0, hit))
+            if len(self._heap) > MOST_ROWS:
+                raise too_many(role)
             return
         away = abs(heads.row(hit.line, role, "", 0).ts_us - self._ask.around)
         entry = (-away, -hit.offset, hit)
