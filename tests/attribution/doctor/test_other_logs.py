@@ -65,6 +65,16 @@ def test_a_log_of_a_few_lists(requests):
     assert causes(examine(shown, done)) == []
 
 
+def test_three_lists_of_a_new_client():
+    """Each of 40 lists is answered but three of another client: so few lists tell nothing."""
+    shown, done = log(4, requests=40, rates={"home": 1.0}, span_s=600)
+    new = {row["request_id"] for row in shown[10:13]}
+    shown = [
+        {**row, "context": {**row["context"], "device": "app" if row["request_id"] in new else "web"}} for row in shown
+    ]
+    assert causes(examine(shown, [row for row in done if row["request_id"] not in new])) == []
+
+
 def test_lists_whose_clicks_do_not_join_are_seen():
     """All outcomes of a client have no request_id: that is one finding, not also that nobody sees its lists."""
     shown, done = log(surfaces=("home", "cart"))
