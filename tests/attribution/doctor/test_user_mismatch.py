@@ -124,9 +124,9 @@ def test_two_salts_all_along():
     )
 
 
-def bought_later(shown, done):
-    """Adds purchases after noon from the last lists that were shown before it."""
-    for row in [row for row in shown if row["ts"] < NOON][-12:]:
+def bought_later(shown, done, lists):
+    """Adds purchases after noon from the last so many lists that were shown before it."""
+    for row in [row for row in shown if row["ts"] < NOON][-lists:]:
         done.append(
             {
                 "request_id": row["request_id"], "user_id": row["user_id"], "item_id": row["items"][0]["item_id"],
@@ -135,17 +135,18 @@ def bought_later(shown, done):
         )  # fmt: skip
 
 
-def test_a_new_salt_of_the_service():
+@pytest.mark.parametrize("lists", [3, 12])
+def test_a_new_salt_of_the_service(lists):
     """A service that begins to use another salt parts only the outcomes of lists that were shown before: a step, also
-    where hardly anybody comes back."""
+    where hardly anybody comes back, and where they are too few to be one by their number."""
     shown, done, assigned = planted(users=2_000)
-    bought_later(shown, done)
+    bought_later(shown, done, lists)
     for log in (shown, done, assigned):
         rename(log, other_salt, lambda row: row["ts"] >= NOON)
     shown_at = {row["request_id"]: row["ts"] for row in shown}
     n = sum(shown_at[row["request_id"]] < NOON <= row["ts"] for row in done)
     findings = found(examine(shown, done, assigned), "user_mismatch")
-    assert findings["hashed"].evidence.rows == n >= 12
+    assert findings["hashed"].evidence.rows == n >= lists
     assert findings["hashed"].evidence.onset == findings["hashed"].evidence.first
     assert "two salts, since 2026-02-03 12:" in findings["hashed"].cause
 
@@ -153,7 +154,7 @@ def test_a_new_salt_of_the_service():
 def test_a_moment_that_others_cross_is_no_step():
     """The same rows, of which every other one still names its user: no salt has changed."""
     shown, done, assigned = planted(users=2_000)
-    bought_later(shown, done)
+    bought_later(shown, done, 12)
     n = rename(done[-12::2], other_salt)
     findings = found(examine(shown, done, assigned), "user_mismatch")
     assert findings["hashed"].evidence.rows == n
@@ -179,7 +180,7 @@ def test_clients_that_disagree():
 
 
 def test_a_client_that_is_new_has_no_step_of_its_own():
-    """An app that is there from noon on, and wrong all along: it began with the app, so that is all there is to tell."""
+    """An app that is there from noon on, and wrong all along: it began with the app, which is all there is to tell."""
     shown, done, assigned = planted()
     for row in (*shown, *done):
         if row["ts"] < NOON:
