@@ -53,9 +53,11 @@ FROM (SELECT day, {", ".join(KEYS)}, slot, count(*) AS n FROM staged GROUP BY AL
 
 
 class Place(Struct, frozen=True):
-    """A tenant, a surface and a day, with its rows; ``number`` counts from 1. A key is None where rows lack it."""
+    """A tenant, a surface and a day, with its rows; ``number`` counts from 1. A key is None where rows lack it.
+    ``slot`` is a hash of them: by that number the engine passes over what is elsewhere."""
 
     number: int
+    slot: int
     values: tuple[str | None, ...]
     day: date
     rows: int
@@ -87,23 +89,24 @@ class Rows:
             self._connection.execute(f"CREATE TABLE staged AS {_staged(self._role, paths)}")
             self._connection.execute(_PLACES)
             found = self._connection.execute(
-                f"SELECT number, {', '.join(KEYS)}, day, n FROM places ORDER BY number LIMIT {MAX_PLACES + 1}"
+                f"SELECT number, slot, {', '.join(KEYS)}, day, n FROM places ORDER BY number LIMIT {MAX_PLACES + 1}"
             ).fetchall()
         if len(found) > MAX_PLACES:
             raise InputError(
                 f"more than {MAX_PLACES:,} folders would be made", where=self._role,
                 expected=f"few values of {' and '.join(KEYS)}", hint="Give fewer days at a time, or mend the values.",
             )  # fmt: skip
-        return [Place(number, (*values,), day, rows) for number, *values, day, rows in found]
+        return [Place(number, slot, (*values,), day, rows) for number, slot, *values, day, rows in found]
 
     def write(self, place: Place, path: Path, row_group_rows: int) -> None:
         """Write the rows of a place to a Parquet file."""
         # Where an offset leads out of the years that an instant may have, the text stands for it
         inside = FIRST_YEAR <= place.day.year <= LAST_YEAR
         columns = [f"{'instant' if inside else 'ts'} AS ts" if name == "ts" else name for name in COLUMNS[self._role]]
-        keys = " AND ".join(f"{key} IS NOT DISTINCT FROM {self._value(place, key)}" for key in ("slot", *KEYS, "day"))
+        keys = " AND ".join(f"{key} IS NOT DISTINCT FROM {self._value(place, key)}" for key in (*KEYS, "day"))
         query = f"""
-            SELECT {", ".join(columns)} FROM staged WHERE {keys}
+            SELECT {", ".join(columns)} FROM staged
+            WHERE slot = {place.slot}::UBIGINT AND {keys}
             ORDER BY staged.request_id, staged.instant, hash(staged)
         """
         with self._told(path):
