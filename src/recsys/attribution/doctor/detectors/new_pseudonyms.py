@@ -1,9 +1,9 @@
 """A moment at which everybody gets another pseudonym: nobody from before is seen after, though people come back.
 
 A salt that was changed, or that differs from one start of the service to the next, does that. Users *span* a bucket of
-time if they were seen before it and after it. Where hardly any spans a busy bucket (it and its neighbours have half of
-the median traffic), while on either side of it ``returning`` (30) users or more span some other busy one, pseudonyms
-are new from there on. Without a fault about as many span one busy bucket as the next, and none of 30 does with a
+time if they were seen before it and after it. Where hardly any spans a busy bucket (one with half of the median
+traffic), while on either side of it ``returning`` (30) users or more span some other busy one, pseudonyms are new from
+there on. Without a fault about as many span one busy bucket as the next, and none of 30 does with a
 probability under 10⁻¹²; up to ``left`` (2 %) of them may, of requests under way.
 
 Only pseudonyms are looked at (64 hex digits): ids that are made anew for a visit may well be such a log's way. Aliases
@@ -70,12 +70,11 @@ def _apart(found: list[Change], width_us: int) -> list[Change]:
 
 
 def _busy(shown: list[int]) -> Any:
-    """Which buckets, and both of their neighbours, have half of the median traffic: an array of truth values."""
+    """Which buckets have half of the median traffic: an array of truth values."""
     import numpy as np
 
     least = _BUSY * float(np.median([n for n in shown if n]))
-    alone = np.array([n >= least for n in shown])
-    return alone & np.append(alone[1:], False) & np.append(False, alone[:-1])
+    return np.array([n >= least for n in shown])
 
 
 def _most(first: Any, last: Any, users: Any, busy: Any) -> int:
