@@ -19,8 +19,8 @@ from recsys.eventlog.workers import spread
 
 BLOCK_BYTES = 1 << 20
 RANGE_BYTES = 64 << 20
-ALONE_BYTES = 256 << 20
-"""Fewer bytes than this are searched before other processes have started."""
+ALONE_BYTES = 1 << 30
+"""Fewer bytes than this are searched about as soon as other processes have started and shared the work."""
 
 
 class Range(Struct, frozen=True):
