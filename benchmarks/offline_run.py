@@ -28,7 +28,7 @@ def run(quick: bool) -> None:
     rows, repetitions = (100_000, 1) if quick else (1_000_000, 5)
     load = os.getloadavg()[0]
     once, twice, tenth = _logs(rows), _logs(2 * rows), _logs(rows // 10)
-    columnar = (_parquet(once[0], EXPOSURE), _parquet(once[1], OUTCOME))
+    columnar = (parquet(once[0], EXPOSURE), parquet(once[1], OUTCOME))
     sides: dict[str, Callable[[], Run]] = {
         "read": lambda: process([sys.executable, "-m", "benchmarks.bare", "read", str(once[0])]),
         "run": lambda: _evaluate(*once),
@@ -69,7 +69,7 @@ def _evaluate(exposures: Path, outcomes: Path) -> Run:
         return process(command("recsys-eval", "run", "--mode", "offline", *both, *reports))
 
 
-def _parquet(path: Path, columns: dict[str, str]) -> Path:
+def parquet(path: Path, columns: dict[str, str]) -> Path:
     """The same rows as Parquet, made once."""
     made = path.with_suffix(".parquet")
     if not made.exists():

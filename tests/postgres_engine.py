@@ -33,7 +33,7 @@ class Postgres:
         self._connection = psycopg.connect(url, autocommit=True)
         self.run("SET TimeZone = 'Asia/Kolkata'")  # the server's own is nobody's business
         self.run("DROP SCHEMA IF EXISTS tried CASCADE; CREATE SCHEMA tried; SET search_path = tried")
-        text = script.script(list(script.READS), dialects.known("postgres"), Policy())
+        text = script.script(list(script.JOIN), dialects.known("postgres"), Policy())
         tables, rest = text.split("INSERT INTO policy", 1)
         policy_row, self._relations = rest.split(";", 1)
         self.run(tables)
@@ -41,7 +41,7 @@ class Postgres:
             self.run(f"INSERT INTO policy{policy_row}")
             return
         for name in relations.STAGED:
-            columns = ", ".join(staged.STAGED[name][1])
+            columns = ", ".join(staged.TABLES[name][1])
             self.copy(name, columns, other.rows(f"SELECT {columns} FROM {name}"))
         self.make_relations()
 

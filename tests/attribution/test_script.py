@@ -18,8 +18,11 @@ def made(text):
 @pytest.mark.parametrize("name", script.READS)
 def test_what_a_relation_needs_comes_before_it(name):
     """Of one relation the script makes the staged tables, and then whatever it comes of, each after what it reads."""
-    order = made(script.script(script.needed(name), known("spark"), Policy()))
-    assert order[: len(relations.STAGED)] == list(relations.STAGED)
+    names = script.needed(name)
+    experiment = "exp-1" if script.reads_experiment(names) else None
+    order = made(script.script(names, known("spark"), Policy(), experiment))
+    given = [*relations.STAGED, *(["experiment"] if experiment else [])]
+    assert order[: len(given)] == given
     assert order[-1] == name
     for place, each in enumerate(order):
         assert set(script.READS.get(each, ())) <= set(order[:place])
@@ -38,21 +41,25 @@ def test_the_described_columns_are_those_of_staging(joined):
         "event_type": "click",
     }
     with joined([exposure], [outcome]) as found:
-        for name, (_, columns) in staged.STAGED.items():
+        for name in relations.STAGED:
+            _, columns = staged.TABLES[name]
             described = found.engine.rows(f"SELECT column_name, column_type FROM (DESCRIBE {name})")
             assert described == [(column, kind) for column, (kind, _) in columns.items()]
-    assert all(meaning for _, meaning in staged.STAGED["policy"][1].values())
+    for name in ("policy", "experiment"):
+        assert all(meaning for _, meaning in staged.TABLES[name][1].values())
 
 
 def test_the_script_runs_as_it_stands():
     """On DuckDB it makes every relation, empty as the logs are, and the row of the policy that it was given."""
     policy = Policy(tolerance_s=1.5, windows_s={"click": None, "conversion": 9.0}, fallback=Fallback(credit="all"))
     with duckdb.connect() as connection:
-        connection.execute(script.script(list(script.READS), known("duckdb"), policy))
+        connection.execute(script.script(list(script.READS), known("duckdb"), policy, "it's"))
         assert connection.execute("FROM policy").fetchall() == policy.table()[1]
+        assert connection.execute("FROM experiment").fetchall() == [("it's", "request", None, 9_000_000, 1_500_000)]
+        one = {"users", "outcome_flags", "inferred_outcomes", "unjoined_outcomes", "experiment_assignments"}
         for name in script.READS:
             rows = connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
-            assert rows == (1 if name in {"users", "outcome_flags", "inferred_outcomes"} else 0), name
+            assert rows == (1 if name in one else 0), name
 
 
 @pytest.mark.parametrize("name", DIALECTS)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from recsys.attribution.experiment import COLUMN_TYPES
 from recsys.attribution.policy import Policy
 from recsys.attribution.sources import MAX_SLICE_KEYS
 
 Columns = Mapping[str, tuple[str, str]]
 """Column → its type in DuckDB's words, and what stands in it."""
 
+EXPERIMENT = "experiment"
 TS = "the instant, in microseconds since 1970-01-01T00:00:00Z"
 _SLICES = {
     f"slice_{n}": (
@@ -31,8 +33,15 @@ _POLICY = {
     "fallback": "none or user_item",
     "credit": "last, first or all exposures that fit; NULL without a fallback",
 }
+_EXPERIMENT = {
+    "experiment_id": "as the assignments name it",
+    "scope": "request: an exposure needs an assignment of its own; user: its user's is enough",
+    "as_of_us": "nothing later is looked at; NULL is the end of the log",
+    "window_us": "the longest window of the policy that is limited, else 0",
+    "tolerance_us": "how much earlier than its assignment an exposure may be",
+}
 
-STAGED: Mapping[str, tuple[str, Columns]] = MappingProxyType(
+TABLES: Mapping[str, tuple[str, Columns]] = MappingProxyType(
     {
         "staged_exposures": (
             "one row per exposure in the log, redeliveries and all",
@@ -85,6 +94,10 @@ STAGED: Mapping[str, tuple[str, Columns]] = MappingProxyType(
             "one row: the choices of the attribution",
             {column: (kind, _POLICY.get(column, "")) for column, kind in Policy().table()[0].items()},
         ),
+        EXPERIMENT: (
+            "one row: the experiment that is looked at",
+            {column: (kind, _EXPERIMENT.get(column, "")) for column, kind in COLUMN_TYPES.items()},
+        ),
     }
 )
-"""Table → its grain, and its columns in order."""
+"""Table → its grain, and its columns in order: those of ``relations.STAGED``, and the parameters of an experiment."""

@@ -36,7 +36,8 @@ def load(engine: Engine, spec: str) -> list[Input]:
     with tempfile.TemporaryDirectory(prefix="recsys-") as scratch, duckdb.connect() as connection:
         inputs = _read(connection, spec, Path(scratch))
         settled = Path(scratch) / "catalogue.parquet"
-        connection.execute(f"COPY catalogue TO '{settled}' (FORMAT parquet)")
+        target = str(settled).replace("'", "''")
+        connection.execute(f"COPY catalogue TO '{target}' (FORMAT parquet)")
         engine.load_parquet("catalogue", settled)
     return inputs
 

@@ -1,7 +1,5 @@
 """A PostgreSQL and a Spark for all tests of the engines."""
 
-import importlib.util
-import shutil
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import postgres_engine
+import spark_here
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +20,7 @@ def postgres():
 @pytest.fixture(scope="session")
 def spark():
     """Spark on this machine, in a folder whose name Spark could take for a pattern; skips without Java or PySpark."""
-    if shutil.which("java") is None:
-        pytest.skip("no Java: Spark needs a Java Runtime 17 or newer")
-    if importlib.util.find_spec("pyspark") is None:
-        pytest.skip("no PySpark: `make test-long` installs it")
+    spark_here.required()
     from recsys.attribution.engine.spark import Spark
 
     with (

@@ -67,6 +67,7 @@ def test_every_relation_can_be_said(dialect):
         ("SELECT row_number() OVER () AS n", "spark", "SELECT MONOTONICALLY_INCREASING_ID() AS n"),
         ("SELECT array_position(a, b)", "snowflake", "SELECT (ARRAY_POSITION(CAST(b AS VARIANT), a) + 1)"),
         ("SELECT array_position(a, b)", "clickhouse", "SELECT indexOf(a, b)"),
+        ("SELECT f.a, b FROM f", "clickhouse", "SELECT f.a AS a, b FROM f"),
         ("SELECT f.a FROM f ORDER BY f.a", "spark", "SELECT f.a FROM f ORDER BY f.a NULLS LAST"),
         ("SELECT count(*) FILTER (WHERE a) AS n", "snowflake", "SELECT COUNT_IF(a) AS n"),
         ("SELECT make_timestamptz(a)", "trino", "SELECT FROM_UNIXTIME_NANOS(a * 1000)"),

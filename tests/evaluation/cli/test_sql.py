@@ -9,7 +9,7 @@ def test_without_a_relation_they_are_listed(recsys_eval):
     """One line each, with what a row of it is."""
     done = recsys_eval("sql")
     assert done.status == 0
-    assert [line.split()[0] for line in done.out.splitlines()] == list(script.READS)
+    assert [line.split()[0] for line in done.out.splitlines()] == list(script.ALL)
     assert "one row per valid outcome row, with its one fate." in done.out
 
 
@@ -34,13 +34,25 @@ def test_a_script_has_the_policy_of_the_configuration(recsys_eval, tmp_path):
     assert done.out.rstrip().endswith("FROM exposures;")
 
 
+def test_a_script_of_an_experiment_has_its_parameters(recsys_eval):
+    """Its table is made, with the experiment that was named, after the policy and before what reads it."""
+    done = recsys_eval("sql", "experiment_moments", "--script", "--experiment-id", "it's")
+    assert "VALUES ('it''s', 'request', NULL, 0, 5000000);" in done.out
+    assert done.out.index("CREATE TABLE policy") < done.out.index("CREATE TABLE experiment (")
+    assert done.out.index("CREATE TABLE experiment (") < done.out.index("CREATE TABLE experiment_units")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (("hous",), "RELATION: no such relation (found hous). Did you mean 'hours'?"),
         (("hours", "--dialect", "postgre"), "--dialect: no such dialect (found postgre). Did you mean 'postgres'?"),
         (("hours", "--dialect", "mysql"), "--dialect: the relations cannot be written for mysql: it has no lists"),
-        (("hours", "--config", "x.yaml"), "--config fills the policy of a script. Use it with --script."),
+        (("hours", "--config", "x.yaml"), "--config fills in a script. Use it with --script."),
+        (("hours", "--experiment-id", "x"), "--experiment-id fills in a script. Use it with --script."),
+        (("hours", "--script", "--experiment-id", "x"), "--experiment-id: no experiment is looked at (found x)"),
+        (("experiment_moments", "--script"), "experiment_moments: which experiment? (expected --experiment-id ID)"),
+        (("user_pairs", "--script"), "user_pairs: it reads tables that a command makes for it"),
         (("--script", "--config", "none.yaml"), "none.yaml: cannot be read"),
     ],
 )  # fmt: skip

@@ -118,6 +118,8 @@ def translated(query: str, dialect: str, *, pretty: bool = False) -> str:
             tree = new
         else:
             node.replace(new)
+    if dialect == "clickhouse":
+        _name_columns(tree)
     return tree.sql(dialect, pretty=pretty, unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 
@@ -133,6 +135,14 @@ def _rewritten(node: exp.Expr, dialect: str) -> exp.Expr:
         return _in_spark(node, dialect)
     words = _OWN_WORDS.get(type(node), {}).get(dialect)
     return node if words is None else _said(words, dialect, node.this, node.args.get("expression"))
+
+
+def _name_columns(tree: exp.Expr) -> None:
+    """ClickHouse calls a column of one of several tables ``table.column``, unless it is told to call it ``column``."""
+    for select in tree.find_all(exp.Select):
+        for part in select.expressions:
+            if isinstance(part, exp.Column) and part.table and not isinstance(part.this, exp.Star):
+                part.replace(exp.alias_(part.copy(), part.name))
 
 
 def _said(words: str, dialect: str, *parts: exp.Expr | None) -> exp.Expr:

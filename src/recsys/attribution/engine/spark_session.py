@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+import re
 import shutil
+import signal
+import subprocess
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from recsys.errors import InputError, StorageError, UsageError
+from recsys.errors import InputError, RecsysError, StorageError, UsageError
 
 LOCAL = "local"
 LOCAL_MASTER = "local[*]"
 LOCAL_PARTITIONS = 32
 """Into how many parts a shuffle on one machine is cut; Spark puts small ones together again."""
 LOG = "spark.log"
+LAST_S = 20
+"""Seconds that a JVM has to end by itself."""
+MOST_TOLD = 300
+"""Characters of what Spark says that are told."""
 _LOG4J = """
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
@@ -27,6 +36,7 @@ appender.stderr.target = SYSTEM_ERR
 appender.stderr.layout.type = PatternLayout
 appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
 """
+_CLASS = re.compile(r'^(?:Exception in thread "\w+" )?(?:[\w.$]+(?:Exception|Error): )')
 _NO_SPACE = ("No space left on device", "Disk quota exceeded")
 _NO_MEMORY = ("OutOfMemoryError", "SparkOutOfMemoryError", "Cannot grow BufferHolder", "UNABLE_TO_ACQUIRE_MEMORY")
 
@@ -44,25 +54,22 @@ class Session:
         pyspark = _pyspark("pyspark")
         conf = pyspark.SparkConf(loadDefaults=False).setAll(list(settings.items()))
         gateway = None
+        logging.getLogger("py4j").propagate = False  # what it has to tell is raised too
+        handler = signal.getsignal(signal.SIGINT)
         try:
             with self._log.open("wb") as log:
                 gateway = _pyspark("pyspark.java_gateway").launch_gateway(conf, {"stdout": log, "stderr": log})
             context = pyspark.SparkContext(conf=conf, gateway=gateway)
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, handler)  # Spark has put its own in the place of the program's
             return gateway, _pyspark("pyspark.sql").SparkSession(context)
         except Exception as error:
             if gateway is not None:
                 _end(gateway)
             raise StorageError(
-                "Spark did not start", where=f"--master {master}", found=self._last_words() or _first_line(error),
+                "Spark did not start", where=f"--master {master}", found=_last_words(self._log) or _first_line(error),
                 hint="Spark needs Java 17 or newer, and a master such as local[2], yarn, k8s://… or spark://host:7077.",
             ) from None  # fmt: skip
-
-    def _last_words(self) -> str:
-        """The last line of Spark's own log that says something."""
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() if self._log.exists() else []
-        told = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(("at ", "..."))]
-        errors = [line for line in told if "Exception" in line or "Error" in line or "ERROR" in line]
-        return (errors or told or [""])[-1][:300]
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -71,12 +78,27 @@ class Session:
         protocol = _pyspark("py4j.protocol")
         try:
             yield
-        except (errors.PySparkException, protocol.Py4JError, ConnectionError, EOFError) as error:
-            raise _worded(error, self._last_words(), self._scratch) from error
+        except (protocol.Py4JNetworkError, ConnectionError, EOFError) as error:
+            raise self._out_of_memory("Spark ended", _last_words(self._log) or _first_line(error)) from error
+        except (errors.PySparkException, protocol.Py4JError) as error:
+            raise self._worded(error) from error
+
+    def _worded(self, error: Exception) -> RecsysError:
+        if any(words in str(error) for words in _NO_SPACE):
+            hint = "Free space in the temporary folder (TMPDIR), or give fewer days at a time."
+            return StorageError("the join ran out of disk", where=str(self._scratch), found=_cause(error), hint=hint)
+        if any(words in str(error) for words in _NO_MEMORY):
+            return self._out_of_memory("Spark ran out of memory", _cause(error))
+        return InputError("the logs cannot be joined", found=_cause(error))
+
+    def _out_of_memory(self, problem: str, found: str) -> StorageError:
+        hint = "Give it more memory (--memory-limit), or fewer days at a time."
+        return StorageError(problem, where=str(self._scratch), found=found, hint=hint)
 
     def close(self) -> None:
         """End the session and its JVM: what it has in the scratch folder is let go of."""
-        self.spark.stop()
+        with suppress(Exception):  # it may be gone already
+            self.spark.stop()
         _end(self._gateway)
 
 
@@ -140,27 +162,34 @@ def functions() -> Any:
 def _end(gateway: Any) -> None:
     """End the JVM, and forget it: the next session starts one with settings of its own."""
     context = _pyspark("pyspark").SparkContext
-    context._gateway = context._jvm = None
-    gateway.shutdown()
+    context._gateway = context._jvm = context._active_spark_context = None
+    with suppress(Exception):
+        gateway.shutdown()
     process = getattr(gateway, "proc", None)
     if process is None:  # somebody else's
         return
     process.stdin.close()  # what it waits for
-    process.wait()
+    try:
+        process.wait(LAST_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _last_words(log: Path) -> str:
+    """The last line of Spark's own log that tells of an error, else the last that says anything."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    told = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(("at ", "..."))]
+    errors = [line for line in told if "Exception" in line or "Error" in line or "ERROR" in line]
+    last = (errors or told or [""])[-1]
+    return _CLASS.sub("", last)[:MOST_TOLD]
+
+
+def _cause(error: BaseException) -> str:
+    """What an error says that is at the root of others, without the names of classes."""
+    causes = re.findall(r"^(?:Caused by: |: )(?:[\w.$]+: )?(.+)$", str(error), re.MULTILINE)
+    return causes[-1][:MOST_TOLD] if causes else _first_line(error)
 
 
 def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
-
-
-def _worded(error: Exception, last_words: str, scratch: Path) -> Exception:
-    text = f"{error}\n{last_words}"
-    if any(words in text for words in _NO_SPACE):
-        hint = "Free space in the temporary folder (TMPDIR), or give fewer days at a time."
-        return StorageError("the join ran out of disk", where=str(scratch), found=_first_line(error), hint=hint)
-    if any(words in text for words in _NO_MEMORY) or not isinstance(error, _pyspark("pyspark.errors").PySparkException):
-        hint = "Give it more memory (--memory-limit), or fewer days at a time."
-        return StorageError(
-            "Spark ended, or ran out of memory", where=str(scratch), found=last_words or _first_line(error), hint=hint
-        )
-    return InputError("the logs cannot be joined", found=_first_line(error))
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:MOST_TOLD]

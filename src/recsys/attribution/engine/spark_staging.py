@@ -133,6 +133,6 @@ def named(log: Any, aliases: Any, functions: Any) -> Any:
 
 def empty(name: str) -> str:
     """The columns of a staged table, in Spark's words."""
-    found = schema_of({column: kind for column, (kind, _) in staged.STAGED[name][1].items()})
+    found = schema_of({column: kind for column, (kind, _) in staged.TABLES[name][1].items()})
     assert found is not None, f"{name} has only types that Spark has"  # noqa: S101 - a table of ours
     return found
