@@ -53,7 +53,7 @@ def changes(spans: list[tuple[int, int, int]], shown: dict[int, int], width_us: 
         before, after = last <= place, first >= place
         sides = [_most(first[side], last[side], users[side], busy) for side in (before, after)]
         spanning = int(users[~before & (first < place)].sum())
-        if min(sides) >= limits["returning"] and spanning <= limits["left"] * min(sides):
+        if min(sides) >= max(limits["returning"], 1) and spanning <= limits["left"] * min(sides):
             found.append(Change(start + place * width_us, spanning, *sides))
     return _apart(found, width_us)
 
