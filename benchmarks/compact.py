@@ -24,7 +24,7 @@ from recsys.attribution.compact.manifest import Batch, Manifest, Part, encoded
 from recsys.attribution.compact.rows import ROW_GROUP_ROWS
 from recsys.demo.programs import command
 
-MOST = 2.5
+MOST = 2.0
 MOST_MIB = 1536
 MOST_LOOKUP_S = 1.0
 MOST_TRACE_S = 2.0

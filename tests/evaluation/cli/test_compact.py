@@ -82,6 +82,27 @@ def test_the_commands_say_the_same_of_both(compacted, at_once, tmp_path):
     assert report["data_quality"]["gaps"][0]["lost"] == 1
 
 
+def test_the_doctor_and_a_trace_say_the_same_of_both(compacted, at_once):
+    """`doctor` has the same findings, of the same causes, and `trace` the same list with the same fates: what differs
+    are the places of lines."""
+    named, done = compacted
+    folder = shlex.split(done.out.splitlines()[-1])
+    one, other = at_once(*(["doctor", *options, "--format", "json"] for options in (named, folder)))
+    findings = [
+        [(each["detector"], each["severity"], each["cause"]) for each in json.loads(ran.out)["findings"]]
+        for ran in (one, other)
+    ]
+    assert one.status == other.status
+    assert findings[0] == findings[1] != []
+    traces = at_once(*(["trace", "r3", *options, "--format", "json"] for options in (named, folder)))
+    one, other = (json.loads(ran.out) for ran in traces)
+    for part in ("status", "headline", "applied"):
+        assert one[part] == other[part], part
+    rows = [[(row["log"], row["fate"], row["item_id"]) for row in trace["rows"]] for trace in (one, other)]
+    assert rows[0] == rows[1]
+    assert {"shown", "redelivered", "attributed"} <= {fate for _, fate, _ in rows[0]}
+
+
 def test_again(compacted, recsys_eval, tmp_path):
     """With nothing new it says so, and succeeds."""
     named, _ = compacted

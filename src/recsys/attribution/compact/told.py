@@ -70,9 +70,12 @@ def _split(name: str) -> tuple[str, str]:
     if is_url(name):
         folder, *path = name.rsplit("/", DEPTH)
         return folder, "/".join(path)
-    real = Path(name).resolve()
-    folder = real.parents[min(DEPTH, len(real.parents)) - 1]
-    return str(folder), real.relative_to(folder).as_posix()
+    for path in (Path(name), Path(name).resolve()):  # as it was named, where that tells enough
+        if ".." not in path.parts and len(path.parents) >= DEPTH:
+            folder = path.parents[DEPTH - 1]
+            if (folder / MANIFEST).is_file():
+                return str(folder), path.relative_to(folder).as_posix()
+    return str(Path(name).parent), Path(name).name
 
 
 def _manifest(folder: str) -> Manifest | None:
