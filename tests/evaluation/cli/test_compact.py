@@ -130,10 +130,13 @@ def test_stdin_and_unfinished_lines(recsys_eval, write, outcome, tmp_path):
     log = write("o.jsonl", outcome(1))
     done = recsys_eval("compact", "--outcomes", "-", "--output", tmp_path / "out", stdin=log.read_bytes())
     assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: 1 row in 1 new part; 1 row in all")
+    other = write("p.jsonl", outcome(2)).read_bytes()
+    done = recsys_eval("compact", "--outcomes", "-", "--output", tmp_path / "out", stdin=other)
+    assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: 1 row in 1 new part; 2 rows in all")
     with log.open("ab") as file:
         file.write(b'{"request_id')
     done = recsys_eval("compact", "--outcomes", log, "--output", tmp_path / "out")
-    assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: nothing new; 1 row in all")
+    assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: nothing new; 2 rows in all")
     assert done.err == f"recsys-eval: {log}: 12 bytes of a line that is not whole yet are left for later\n"
 
 

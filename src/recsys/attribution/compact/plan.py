@@ -53,14 +53,14 @@ def plan(
     taken of them. InputError for a log that is no longer what was taken of it."""
     found, known, before = Plan(), Known(manifest, role), Known(manifest, role)
     pieces: list[Piece] = []
-    seen: list[tuple[str, Surveyed]] = []
+    seen: list[tuple[LogFile, Surveyed]] = []
     for log, advance in _in_order(logs, on_progress):
         with plain_of(log, scratch) as (plain, is_copy):
             closed = is_copy or log.suffix in COMPRESSED
             done = survey(plain, known, closed=closed, on_read=(lambda _: None) if is_copy else advance)
             _add_losses(found, role, str(log), beside(log, plain))
             keep = plain if not is_copy or _is_stream(log) else None
-        seen.append((str(log), done))
+        seen.append((log, done))
         if done.rest:
             found.unfinished[str(log)] = done.rest
         if not done.new_bytes:
@@ -118,12 +118,14 @@ def _add_losses(found: Plan, role: Role, name: str, log: Path) -> None:
     found.aliases += [RoleAlias(role=role, previous=each.previous, current=each.current) for each in told.aliases]
 
 
-def _refuse_changed(seen: Sequence[tuple[str, Surveyed]], before: Known) -> None:
-    """InputError for a log under whose name something else was taken, unless that is there under another name now."""
+def _refuse_changed(seen: Sequence[tuple[LogFile, Surveyed]], before: Known) -> None:
+    """InputError for a log under whose name something else was taken, unless that is there under another name now.
+    Standard input, and pipes, are another log each time."""
     there = {point for _, done in seen for point in done.known}
-    for name, done in seen:
+    for log, done in seen:
+        name = str(log)
         point = before.latest.get(name)
-        if not done.new_bytes or point is None or point in there:
+        if not done.new_bytes or point is None or point in there or _is_stream(log):
             continue
         raise InputError(
             "not what was taken of it before", where=name,
