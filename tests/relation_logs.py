@@ -57,17 +57,22 @@ CHOSEN = [
 """Slice keys and policies under which many logs are joined at once: between them every rule applies."""
 
 
+def seldom(draw, n):
+    """True once in n times: what is simple for Hypothesis, and drawn most, is False."""
+    return draw(st.integers(0, n - 1)) == n - 1
+
+
 @st.composite
 def lists(draw):
     """Mostly ranks 1, 2, … in some order; else gaps, repeated ranks, repeated items and ranks that are large."""
     items = draw(st.lists(st.sampled_from(ITEMS), max_size=4, unique=draw(st.booleans())))
-    odd = draw(st.integers(0, 2)) == 0
+    odd = seldom(draw, 3)
     rank = st.integers(1, 5) | st.just(2**31 - 1)
     ranks = [draw(rank) for _ in items] if odd else range(1, len(items) + 1)
     listed = [{"rank": rank, "item_id": item} for rank, item in zip(ranks, items, strict=True)]
     for item in listed:
         for name in ("propensity", "logging_propensity", "target_propensity"):
-            if draw(st.integers(0, 5)) == 0:
+            if seldom(draw, 6):
                 item[name] = draw(st.sampled_from([0, 0.0, 0.5, 1]))
     return draw(st.permutations(listed))
 
@@ -87,7 +92,7 @@ def exposures(draw):
     numbers = st.sampled_from([0, 0.1 + 0.2, 12.5, 1e308, 10**30, 5e-324])
     row = _optional(draw, row, context=CONTEXTS, latency_ms=numbers, error=st.booleans())
     nobody = {"context": {**row.get("context", {}), "anonymous": "true"}}
-    return row | nobody if draw(st.integers(0, 3)) == 0 else row
+    return row | nobody if seldom(draw, 5) else row
 
 
 LATE = [-86_400_000_000, -5_000_001, -5_000_000, -1, 0, 1, 1_500_000, 9_000_000, 9_000_001, 3_600_000_001]
@@ -99,11 +104,11 @@ def answers(draw, shown):
     """An outcome of one of the exposures: mostly of its user, on one of its items, soon after it."""
     exposure = draw(st.sampled_from(shown))
     row = draw(outcomes())
-    if draw(st.integers(0, 4)):
+    if not seldom(draw, 5):
         row["request_id"] = exposure["request_id"]
-    if draw(st.integers(0, 4)):
+    if not seldom(draw, 5):
         row["user_id"] = exposure["user_id"]
-    if exposure["items"] and draw(st.integers(0, 4)):
+    if exposure["items"] and not seldom(draw, 5):
         row["item_id"] = draw(st.sampled_from(exposure["items"]))["item_id"]
     instant = datetime.fromisoformat(exposure["ts"].upper()) + timedelta(microseconds=draw(st.sampled_from(LATE)))
     return row | {"ts": instant.isoformat()} if 1970 <= instant.year <= 2200 else row
@@ -120,7 +125,7 @@ def outcomes(draw):
     }
     values = st.sampled_from([0, -0.0, -1.5, 49.9, 0.1 + 0.2, 1e308, 5e-324, -(10**30)])
     row = _optional(draw, row, context=CONTEXTS, value=values)
-    return row | {"event_id": draw(st.sampled_from(["e1", "e2", "é"]))} if draw(st.integers(0, 3)) == 0 else row
+    return row | {"event_id": draw(st.sampled_from(["e1", "e2", "é"]))} if seldom(draw, 6) else row
 
 
 @st.composite
@@ -145,15 +150,29 @@ def _again(rows, draw):
     return rows + copies
 
 
+def _moved_down(rows, draw):
+    """One of the lists once more under its request_id, a rank lower: another list, with the same items in their
+    order."""
+    row = draw(st.sampled_from(rows))
+    if not seldom(draw, 6) or any(item["rank"] > 5 for item in row["items"]):
+        return rows
+    return [*rows, {**row, "items": [{**item, "rank": item["rank"] + 1} for item in row["items"]]}]
+
+
 @st.composite
 def logs(draw):
     """(exposures, outcomes, assignments)."""
     shown = draw(st.lists(exposures(), min_size=1, max_size=5))
     if draw(st.booleans()):  # so that not all requests are ambiguous
         shown = list({row["request_id"]: row for row in shown}.values())
-    shown = _again(shown, draw)
+    shown = _moved_down(_again(shown, draw), draw)
     done = _again(draw(st.lists(answers(shown) | answers(shown) | outcomes(), min_size=1, max_size=8)), draw)
-    return shown, done, draw(st.lists(assignments(), max_size=3))
+    named = st.sampled_from([row["request_id"] for row in shown])
+    assigned = [
+        row | {"request_id": draw(named)} if draw(st.booleans()) else row
+        for row in draw(st.lists(assignments(), max_size=4))
+    ]
+    return shown, done, assigned
 
 
 worlds = st.builds(
@@ -161,9 +180,13 @@ worlds = st.builds(
 )
 
 
-@cache
 def many(count):
     """``count`` logs as Hypothesis draws them, as one log: the ids of each begin with its number."""
+    return tuple(list(rows) for rows in _drawn(count))
+
+
+@cache
+def _drawn(count):
     drawn = []
 
     @settings(max_examples=count, deadline=None, database=None)

@@ -60,7 +60,7 @@ def test_every_relation_equals_its_twin_on_more_logs(joined, tmp_path_factory, w
 @pytest.mark.parametrize(("keys", "policy"), CHOSEN)
 def test_many_logs_at_once(joined, tmp_path, keys, policy):
     """So they have on many logs together, in which every fate occurs, ambiguous lists and copies that differ."""
-    world = World(*many(150), keys=keys, policy=policy)
+    world = World(*many(300), keys=keys, policy=policy)
     fates = {row["fate"] for row in TWINS["outcome_fates"](world)}
     expected = {"duplicate", "orphan", "ambiguous", "before_exposure", "attributed"}
     assert fates >= expected | WITH_POLICY[CHOSEN.index((keys, policy))]

@@ -60,7 +60,7 @@ def test_relations_equal_their_twins(joined, world, width, cuts, shuffler):
 @pytest.mark.parametrize(("keys", "policy"), relation_logs.CHOSEN)
 def test_many_logs_at_once(joined, keys, policy):
     """So they have on many logs together, in which every form of a mismatch occurs, ambiguous lists and known users."""
-    world = renamed(World(*relation_logs.many(40), keys=keys, policy=policy), random.Random(5))
+    world = renamed(World(*relation_logs.many(120), keys=keys, policy=policy), random.Random(5))
     forms = {row["form"] for row in TWINS["user_pairs"](world, SECOND)}
     assert forms == {"spelling", "hashed", "raw_outcome", "raw_exposure", "raw"}
     assert any(row["in_place"] for row in TWINS["user_pairs"](world, SECOND))

@@ -31,5 +31,5 @@ def test_every_relation_equals_its_twin(joined, postgres, world, cuts, shuffler)
 @pytest.mark.parametrize(("keys", "policy"), CHOSEN)
 def test_many_logs_at_once(joined, postgres, keys, policy):
     """So they have on many logs together."""
-    parts = many(150)
+    parts = many(300)
     check(joined, postgres, World(*parts, keys=keys, policy=policy), parts)

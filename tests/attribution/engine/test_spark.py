@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import doctor_relations
 import experiment_logs
 import experiment_oracle
 import relation_checks
@@ -37,7 +38,7 @@ def reading(engine, folder):
 def test_every_relation_equals_its_twin(spark, tmp_path, place, kind):
     """On many random logs at once all staged tables and relations have the twin's rows, in some order and cut."""
     keys, policy = CHOSEN[place]
-    world = World(*many(150), keys=keys, policy=policy)
+    world = World(*many(300), keys=keys, policy=policy)
     spark_logs.joined(spark, tmp_path, world, kind, random.Random(place))
     relation_checks.check(reading(spark, tmp_path), world)
 
@@ -57,6 +58,19 @@ def test_every_relation_of_an_experiment_equals_its_twin(spark, tmp_path):
     whole_log = experiment_oracle.Asked(experiment_id="")
     expected = Counter(experiment_oracle.experiment_unit_sums(found, whole_log, whole_log=True))
     assert Counter(spark.rows("SELECT * FROM experiment_unit_sums")) == expected
+
+
+def test_every_relation_of_the_doctor_equals_its_twin(spark, tmp_path):
+    """So have those of the doctor."""
+    keys, policy = CHOSEN[1]
+    world = World(*many(300), keys=keys, policy=policy)
+    spark_logs.joined(spark, tmp_path, world, "jsonl", random.Random(8))
+    spark.load(
+        "doctor", dict.fromkeys(doctor_relations.PARAMETERS, "BIGINT"), [(*doctor_relations.PARAMETERS.values(),)]
+    )
+    for name in doctor_relations.read_by_others():
+        spark.create(name, relations.text(name))
+    doctor_relations.check(reading(spark, tmp_path), world)
 
 
 def test_tables_hold_what_was_loaded(spark):
