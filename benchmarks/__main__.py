@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import psutil
 
-NAMES = ("validate", "offline_run", "recommend", "exposure_log", "compact", "trace")
+NAMES = ("validate", "offline_run", "recommend", "exposure_log", "compact", "trace", "engines")
 
 
 def machine() -> str:

@@ -12,7 +12,7 @@ import experiment_logs
 import experiment_oracle
 import relation_checks
 import spark_logs
-from recsys.attribution import experiment, relations
+from recsys.attribution import experiment, relations, script
 from recsys.errors import InputError
 from relation_logs import CHOSEN, many
 from relations_oracle import World
@@ -87,6 +87,8 @@ def test_tables_hold_what_was_loaded(spark):
     assert type(total) is int
     [(listed, place)] = spark.rows("SELECT (SELECT max(b) FROM loaded), count(*) FROM loaded")
     assert (listed, place) == (2**63 - 1, 3)
+    odd = "${env:HOME} \\u0041 '\\"
+    assert spark.rows(f"SELECT {script.literal(odd)} AS told") == [(odd,)]
     spark.load("nothing", types, [])
     assert spark.rows("SELECT * FROM nothing") == []
 

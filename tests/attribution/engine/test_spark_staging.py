@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import closing
+from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -18,6 +19,12 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 KEYS = ("tenant_id", "Tenant_ID", "a'b", "back\\slash", "é", "none")
 ALIASES = {"1-u1": "somebody", "2-u1": "somebody"}
+INSTANTS = [
+    "2026-02-05T10:00:00.5Z",
+    "2026-02-05t10:00:00.012z",
+    "2026-02-05T10:00:00.123456+05:30",
+    "1999-12-31T23:59:59Z",
+]
 COLUMNS = {
     "staged_exposures": "*",
     "staged_outcomes": "* EXCLUDE (row_number)",
@@ -46,7 +53,9 @@ def _hashable(value):
 
 def logs():
     """Logs full of trouble, with keys that no SQL likes, and propensities of which one differs from the other."""
-    shown, done, assigned = many(60)
+    shown, done, assigned = deepcopy(many(60))
+    for row, instant in zip(shown, INSTANTS, strict=False):
+        row["ts"] = instant
     for number, row in enumerate(shown):
         if number % 3 == 0:
             row = shown[number] = {**row, "context": {**row.get("context", {}), "back\\slash": "\\", "a'b": "'\\"}}

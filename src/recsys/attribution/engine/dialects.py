@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from types import MappingProxyType
 
 import sqlglot
@@ -104,7 +104,7 @@ def known(name: str, where: str = "--dialect") -> Dialect:
     return DIALECTS[plain]
 
 
-@cache
+@lru_cache(maxsize=1024)
 def translated(query: str, dialect: str, *, pretty: bool = False) -> str:
     """``query``, which is in DuckDB's dialect, in another; sqlglot's UnsupportedError where it cannot be said there."""
     tree = sqlglot.parse_one(query, read="duckdb")

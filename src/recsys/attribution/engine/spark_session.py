@@ -116,6 +116,7 @@ def _settings(scratch: Path, master: str, memory_mib: int) -> dict[str, str]:
         "spark.sql.ansi.enabled": "true",
         "spark.sql.caseSensitive": "true",
         "spark.sql.session.timeZone": "UTC",
+        "spark.sql.variable.substitute": "false",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.legacy.parquet.nanosAsLong": "false",
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
