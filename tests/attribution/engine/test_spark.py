@@ -120,8 +120,9 @@ def test_a_view_is_looked_up_anew(spark):
     assert spark.rows("SELECT n FROM kept") == [(12,)]
 
 
-def test_errors_are_told_in_words_of_ours(spark, tmp_path):
-    """A log that cannot be read after all, and a sum that has no room, are errors of ours, and Spark goes on."""
+def test_errors_are_told_in_words_of_ours(spark, tmp_path, capfd):
+    """A log that cannot be read after all, and a product that has no room, are errors of ours; nobody says anything
+    else, and Spark goes on."""
     world = World(*many(2))
     dataset = spark_logs.accepted(tmp_path, {"exposures": world.exposures, "outcomes": world.outcomes}, "jsonl", 1)
     dataset.outcomes.paths[0].write_text('{"request_id": "r", "ts": \n')
@@ -130,4 +131,7 @@ def test_errors_are_told_in_words_of_ours(spark, tmp_path):
     spark.load("large", {"n": "BIGINT"}, [(2**62,), (2**62,)])
     with pytest.raises(InputError, match="overflow"):
         spark.rows("SELECT n * 2 FROM large")
+    with pytest.raises(InputError, match="no_such_table"):
+        spark.rows("SELECT n FROM no_such_table")
     assert spark.rows("SELECT count(*) FROM large") == [(2,)]
+    assert capfd.readouterr() == ("", "")

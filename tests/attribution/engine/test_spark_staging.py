@@ -29,7 +29,9 @@ COLUMNS = {
     "staged_exposures": "*",
     "staged_outcomes": "* EXCLUDE (row_number)",
     "staged_assignments": "*",
-    "exposure_contexts": "*",
+    "exposures_contexts": "*",
+    "outcomes_contexts": "*",
+    "assignments_contexts": "*",
     "propensities": "*",
 }
 
@@ -37,7 +39,8 @@ COLUMNS = {
 def staged(engine, dataset):
     """The rows of all that is staged, as often as each stands there."""
     engine.stage(dataset.exposures, dataset.outcomes, dataset.assignments, KEYS, ALIASES)
-    engine.stage_contexts("exposure_contexts", "exposures", dataset.exposures)
+    for role in ("exposures", "outcomes", "assignments"):
+        engine.stage_contexts(f"{role}_contexts", role, getattr(dataset, role))
     engine.stage_propensities("propensities", dataset.exposures)
     found = {}
     for name, columns in COLUMNS.items():

@@ -54,7 +54,8 @@ class Session:
         pyspark = _pyspark("pyspark")
         conf = pyspark.SparkConf(loadDefaults=False).setAll(list(settings.items()))
         gateway = None
-        logging.getLogger("py4j").propagate = False  # what it has to tell is raised too
+        for name in ("py4j", "SQLQueryContextLogger"):  # what they have to tell is raised too
+            logging.getLogger(name).disabled = True
         handler = signal.getsignal(signal.SIGINT)
         try:
             with self._log.open("wb") as log:

@@ -79,9 +79,9 @@ OWN: Mapping[str, Mapping[str, str]] = {
 """Keys that are columns of a row where its context does not have them."""
 
 CONTEXTS = """
-SELECT key, value, count(*) AS n
-FROM {source} LATERAL VIEW explode(context) entries AS key, value
-GROUP BY key, value
+SELECT entry.key AS key, entry.value AS value, count(*) AS n
+FROM (SELECT explode(map_entries(context)) AS entry FROM {source}) AS entries
+GROUP BY entry.key, entry.value
 """
 
 PROPENSITIES = """
