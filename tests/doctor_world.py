@@ -30,7 +30,7 @@ def stamp(moment):
 
 def world(seed=1, *, requests=1_500, users=300, days=DAYS):
     """(exposures, outcomes, assignments) of a shop without a fault: lists in order of time over ``days`` days, clicks
-    on about a third of them seconds later, a purchase now and then, one experiment with equal arms, each user in one."""
+    on about a third of them seconds later, a purchase now and then, an experiment with equal arms, each user in one."""
     rng = np.random.default_rng([seed, 17])
     at = np.sort(rng.random(requests)) * days * 86_400
     exposures, outcomes, assignments = [], [], []

@@ -113,8 +113,8 @@ COMPARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "unit_differences": ("policy_unit_sums", "reference_unit_sums"),
     }
 )
-"""What stands in for ``outcome_fates`` and ``experiment_unit_sums``, under their names, where policies are compared, with
-what each reads."""
+"""What stands in for ``outcome_fates`` and ``experiment_unit_sums``, under their names, where policies are compared,
+with what each reads."""
 
 
 @cache
