@@ -113,8 +113,13 @@ def test_the_configuration_is_obeyed_and_shown(recsys_eval, logs, write, tmp_pat
         "mode": "offline",
         "slice_keys": ["surface"],
         "attribution": {
+            "policy": "standard",
             "tolerance": "60s",
             "windows": {"click": "5s", "conversion": None},
+            "not_in_list": "refuse",
+            "user_mismatch": "count",
+            "touch": "every",
+            "fallback": "none",
             "min_match_rate": 0.95,
             "max_lost_rate": 0.01,
         },
