@@ -18,7 +18,7 @@ DATASETS = {
     "": "a log is missing (expected exposures: {type: jsonl, path: …})",
     "exposure: e.jsonl\noutcomes: o.jsonl": "unknown key (found 'exposure'). Did you mean 'exposures'?",
     "exposures: {type: json, path: e}\noutcomes: o": "unknown type (found 'json'). Did you mean 'jsonl'?",
-    "exposures: {type: postgres, path: e}\noutcomes: o": ": exposures: unknown key (found 'path'). Known: dsn, query, type.",
+    "exposures: {type: postgres, path: e}\noutcomes: o": "unknown key (found 'path'). Known: dsn, query, type.",
     "exposures: e.jsonl\nexposures: e.jsonl\noutcomes: o": ":2:1: not valid YAML (found the key 'exposures' is given",
     "exposures: gone.jsonl\noutcomes: gone.jsonl": "gone.jsonl: no such file",
 }

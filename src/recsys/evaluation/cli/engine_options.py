@@ -24,7 +24,7 @@ Master = Annotated[
 ]
 MemoryLimit = Annotated[
     str | None,
-    _option("What DuckDB holds before it uses the disk, or Spark's driver at all: 1GB, 512MiB [2GB]."),
+    _option("What DuckDB holds before it uses the disk, or Spark's driver at all: 1GB, 512MiB [1500MB, 2GB]."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Of DuckDB [as many as cores].", rich_help_panel=PANEL)]
 NAMES = ("engine", "master", "memory_limit", "threads")
