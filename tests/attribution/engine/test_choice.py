@@ -28,7 +28,8 @@ def test_without_options_duckdb_has_its_defaults():
     """Nothing given is the same as the default choice; what is given stands."""
     assert chosen() == EngineChoice()
     assert chosen("duckdb", memory_limit="1GB", threads=1) == EngineChoice(memory_limit="1GB", threads=1)
-    assert chosen("spark", master="yarn") == EngineChoice(name="spark", master="yarn")
+    assert chosen().memory_limit == "1500MB"
+    assert chosen("spark", master="yarn") == EngineChoice(name="spark", master="yarn", memory_limit="2GB")
 
 
 @pytest.mark.parametrize(
