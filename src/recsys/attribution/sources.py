@@ -46,14 +46,15 @@ class Dataset(Struct, frozen=True, kw_only=True):
 class Accepted(Struct, frozen=True, kw_only=True):
     """Files of one role that hold valid rows only (JSONL), or of which a query takes the valid ones (Parquet).
 
-    ``origins``: of each, where its rows come from. ``sizes``: the bytes of each that were checked; empty for Parquet,
-    whose files are not written to any more.
+    ``left_in``: of the ``invalid`` rows, those that stand in the Parquet files. ``origins``: of each file, where its rows
+    come from. ``sizes``: the bytes of each that were checked; empty for Parquet, whose files are not written to any more.
     """
 
     kind: Kind
     paths: list[Path]
     rows: int
     invalid: int
+    left_in: int = 0
     origins: list[Origin] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
 
@@ -196,7 +197,10 @@ class _Account:
     def _table(self, done: AcceptedParquet) -> Accepted:
         self.inputs += done.inputs
         self.faults += done.faults
-        return Accepted(kind="parquet", paths=done.paths, rows=done.rows, invalid=done.invalid, origins=done.origins)
+        return Accepted(
+            kind="parquet", paths=done.paths, rows=done.rows, invalid=done.invalid, left_in=done.invalid,
+            origins=done.origins,
+        )  # fmt: skip
 
     def _with_told(self, role: Role, table: Accepted) -> Accepted:
         """The table, with what compacted folders tell of the logs that it was made of: the lines that are not valid

@@ -314,7 +314,7 @@ def slice_columns(keys: Sequence[str], own: dict[str, str] | None = None) -> str
 def _source(role: str, accepted: Accepted, slice_keys: Sequence[str]) -> str:
     """A query with the typed columns of the log, and ``ts_us``: microseconds since 1970 (UTC)."""
     if accepted.kind == "parquet":
-        return parquet.source(accepted.paths, role, only_valid=accepted.invalid > 0)
+        return parquet.source(accepted.paths, role, only_valid=accepted.left_in > 0)
     chosen = "*, epoch_us(CAST(upper(ts) AS TIMESTAMPTZ)) AS ts_us"
     if role == "exposures":
         chosen += f", {item_columns()}"
@@ -325,14 +325,14 @@ def _source(role: str, accepted: Accepted, slice_keys: Sequence[str]) -> str:
 def _contexts(role: str, accepted: Accepted) -> str:
     """A query with the whole ``context`` of each row."""
     if accepted.kind == "parquet":
-        return parquet.source(accepted.paths, role, only_valid=accepted.invalid > 0)
+        return parquet.source(accepted.paths, role, only_valid=accepted.left_in > 0)
     return f"SELECT context FROM {_lines(accepted, {'context': 'MAP(VARCHAR, VARCHAR)'})}"
 
 
 def _propensities(exposures: Accepted) -> str:
     """A query with the propensities of the items of each exposure."""
     if exposures.kind == "parquet":
-        return parquet.propensities(exposures.paths, only_valid=exposures.invalid > 0)
+        return parquet.propensities(exposures.paths, only_valid=exposures.left_in > 0)
     item = f"STRUCT({', '.join(f'{name} DOUBLE' for name in parquet.PROPENSITIES)})"
     lines = _lines(exposures, {"request_id": "VARCHAR", "ts": "VARCHAR", "items": f"{item}[]"})
     return f"SELECT request_id, items, epoch_us(CAST(upper(ts) AS TIMESTAMPTZ)) AS ts_us FROM {lines}"

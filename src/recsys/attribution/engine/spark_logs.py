@@ -74,7 +74,7 @@ class Logs:
         """The columns of ``_TYPED`` of the rows that were accepted."""
 
         def source(paths: Sequence[Path]) -> str:
-            return parquet.source(paths, role, only_valid=log.invalid > 0)
+            return parquet.source(paths, role, only_valid=log.left_in > 0)
 
         return self._read(role, log, lambda columns: _typed(columns, role), source, _TYPED[role])
 
@@ -82,7 +82,7 @@ class Logs:
         """``request_id``, ``ts_us``, and ``items`` of which only the propensities are left."""
 
         def source(paths: Sequence[Path]) -> str:
-            return parquet.propensities(paths, only_valid=log.invalid > 0)
+            return parquet.propensities(paths, only_valid=log.left_in > 0)
 
         return self._read("exposures", log, _with_propensities, source, _PROPENSITIES_OF_ITEMS)
 
@@ -103,7 +103,7 @@ class Logs:
             groups = parquet.alike(connection, log.paths, role, {})
         for group in groups:
             names = schema_of(group.columns)
-            if names is None or log.invalid:
+            if names is None or log.left_in:
                 frames.append(self._spark.read.schema(schema).parquet(self._copied(source(group.paths))))
             else:
                 files = self._spark.read.schema(names).parquet(self._linked(group.paths, "parquet"))
