@@ -4,9 +4,11 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import psutil
@@ -18,29 +20,47 @@ MIB = 2**20
 @dataclass(frozen=True)
 class Run:
     """One process from start to end. ``cpu``: user and system seconds of it and its children, which other programs on
-    the machine change less. ``peak``: the largest sum of RSS over all of them, in bytes."""
+    the machine change less. ``peak``: the largest sum of RSS over all of them, and ``disk`` the most that its temporary
+    folder held, in bytes."""
 
     seconds: float
     cpu: float
     peak: int
+    disk: int = 0
 
 
 def process(command: list[str], *, expect: int = 0) -> Run:
-    """Run a command and watch its memory; its output is shown only when it fails."""
-    started, used = time.perf_counter(), _cpu_of_children()
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    peak = 0
-    while True:
-        try:
-            running.wait(SAMPLE_S)
-            break
-        except subprocess.TimeoutExpired:
-            peak = max(peak, _tree_rss(running.pid))
-    seconds = time.perf_counter() - started
-    told = running.stdout.read()
+    """Run a command and watch its memory and its temporary folder; its output is shown only when it fails."""
+    with tempfile.TemporaryDirectory(prefix="recsys-bench-") as scratch:
+        started, used = time.perf_counter(), _cpu_of_children()
+        environment = {**os.environ, "TMPDIR": scratch}
+        running = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
+        peak = disk = 0
+        while True:
+            try:
+                running.wait(SAMPLE_S)
+                break
+            except subprocess.TimeoutExpired:
+                peak, disk = max(peak, _tree_rss(running.pid)), max(disk, _held(Path(scratch)))
+        seconds = time.perf_counter() - started
+        told = running.stdout.read()
     if running.returncode != expect:
         sys.exit(f"{' '.join(command)} ended with status {running.returncode}:\n{told}")
-    return Run(seconds, _cpu_of_children() - used, peak)
+    return Run(seconds, _cpu_of_children() - used, peak, disk)
+
+
+def _held(folder: Path) -> int:
+    """Bytes on the disk of all files below a folder, of which some may be going away."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(Path(root, name)).st_blocks * 512
+            except FileNotFoundError:
+                continue
+    return total
 
 
 def _cpu_of_children() -> float:
@@ -71,9 +91,14 @@ class Rounds:
     runs: dict[str, list[Run]]
 
     def least(self, side: str) -> Run:
-        """A side's least times and largest peak."""
+        """A side's least times and largest peaks."""
         of = self.runs[side]
-        return Run(min(run.seconds for run in of), min(run.cpu for run in of), max(run.peak for run in of))
+        return Run(
+            min(run.seconds for run in of),
+            min(run.cpu for run in of),
+            max(run.peak for run in of),
+            max(run.disk for run in of),
+        )
 
     def ratio(self, side: str, *others: str) -> float:
         """A side's time over the sum of the others' in the same round, the median of the rounds.

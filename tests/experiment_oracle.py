@@ -52,6 +52,11 @@ class Logs:
         return {row["request_id"] for row, _ in self.distinct if join_oracle.anonymous(row)}
 
 
+def seen(rows, asked):
+    """Those that are not later than ``as_of_us``."""
+    return [row for row in rows if asked.as_of_us is None or micros(row["ts"]) <= asked.as_of_us]
+
+
 def is_nobody(logs, assignment):
     """Whether an assignment row names nobody."""
     return assignment["user_id"] == assignment["request_id"] or assignment["request_id"] in logs.nameless
@@ -61,13 +66,13 @@ def subject_assignments(logs, asked):
     return [
         (*(row[name] for name in ("experiment_id", "variant", "request_id", "user_id")), micros(row["ts"]),
          is_nobody(logs, row))
-        for row in logs.assignments
+        for row in seen(logs.assignments, asked)
     ]  # fmt: skip
 
 
 def assigned_units(logs, asked):
     rows = defaultdict(list)
-    for row in logs.assignments:
+    for row in seen(logs.assignments, asked):
         if not is_nobody(logs, row):
             rows[row["experiment_id"], row["user_id"]].append((micros(row["ts"]), row["request_id"], row["variant"]))
     return [
@@ -83,13 +88,13 @@ def experiment_units(logs, asked):
 def experiment_exposures(logs, asked):
     units = {user: (variant, first) for user, variant, first, _ in experiment_units(logs, asked)}
     named = defaultdict(set)
-    for row in logs.assignments:
+    for row in seen(logs.assignments, asked):
         if row["experiment_id"] == asked.experiment_id:
             named[row["request_id"]].add(row["user_id"])
     found = []
     for row, ambiguous in logs.distinct:
         request, user, ts = row["request_id"], row["user_id"], micros(row["ts"])
-        if user not in units and request not in named:
+        if (user not in units and request not in named) or not seen([row], asked):
             continue
         variant, first = units.get(user, (None, None))
         found.append(
@@ -211,13 +216,13 @@ def experiment_moments(logs, asked, *, whole_log=False):
 
 
 def experiment_names(logs, asked):
-    return [(name,) for name in {row["experiment_id"] for row in logs.assignments}]
+    return [(name,) for name in {row["experiment_id"] for row in seen(logs.assignments, asked)}]
 
 
 def experiment_assignments(logs, asked):
     rows = [row for row in subject_assignments(logs, asked) if row[0] == asked.experiment_id]
     requests = {row[2] for row in rows}
-    exposed = {row["request_id"] for row in logs.exposures}
+    exposed = {row["request_id"] for row in seen(logs.exposures, asked)}
     return [
         (len(rows), len(rows) - len(set(rows)), sum(row[-1] for row in set(rows)), len(requests),
          len(requests - exposed))

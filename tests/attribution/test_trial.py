@@ -202,6 +202,27 @@ def test_the_control_is_named_or_the_first(tried, shop):
         tried(*shop, experiment_id="exp1")
 
 
+@pytest.mark.parametrize("scope", ["request", "user"])
+def test_as_of_an_instant_is_the_log_until_then(tried, shop, scope):
+    """Of all three logs nothing later is looked at: it is as if they had been cut off there."""
+    shown, outcomes, assigned = shop
+    instant = datetime.fromisoformat(sorted(row["ts"] for row in shown)[len(shown) // 2])
+    latecomers = [
+        {**row, "variant": "B", "request_id": f"late-{n}", "user_id": f"late-{n}" if n % 2 else row["user_id"]}
+        for n, row in enumerate(assigned)
+        if datetime.fromisoformat(row["ts"]) > instant
+    ]
+    later = [{**row, "experiment_id": "later"} for row in latecomers]
+    logs = [shown, outcomes, [*assigned, *latecomers, *later]]
+    cut = [[row for row in rows if datetime.fromisoformat(row["ts"]) <= instant] for rows in logs]
+    [found], [expected] = tried(*logs, scope=scope, as_of=instant), tried(*cut, scope=scope)
+    assert 0 < found.units < len({row["user_id"] for row in assigned})
+    assert found.notes[-1].startswith("There is no window")
+    assert msgspec.structs.replace(found, as_of=None, notes=found.notes[:-1]) == expected
+    with pytest.raises(UsageError, match="no such experiment"):
+        tried(*logs, experiment_id="later", as_of=instant)
+
+
 def test_the_order_of_rows_and_hashes_changes_nothing(tried, shop):
     """Whatever the order of rows, the report is the same, to the last figure."""
     shuffler = random.Random(2)

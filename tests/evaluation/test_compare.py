@@ -199,13 +199,15 @@ def estimated(value, low=None, high=None):
         (estimated(0.5, 0.4, 0.6), estimated(0.61, 0.4, 0.9), False),  # outside of the first one's alone
         (estimated(0.5, 0.1, 0.9), estimated(0.61, 0.6, 0.62), False),
         (estimated(0.5), estimated(0.5, 0.4, 0.6), True),
-        (estimated(0.5), estimated(0.51, 0.4, 0.6), False),  # nobody knows how far chance reaches
+        (estimated(0.5), estimated(0.51, 0.4, 0.6), True),  # the one interval that there is holds it
+        (estimated(0.0), estimated(0.5, 0.4, 0.6), False),
+        (estimated(0.5), estimated(0.6), False),
         (estimated(None), estimated(None), True),
         (estimated(None), estimated(0.5, 0.4, 0.6), False),
     ],
 )
 def test_when_two_figures_are_compatible(first, second, expected):
-    """Each must lie in the interval of the other; what has no interval is compatible with its like alone."""
+    """Each must lie in the interval of the other; of two without one nobody knows how far chance reaches."""
     assert verdicts.compatible(first, second) == verdicts.compatible(second, first) == expected
 
 
@@ -213,7 +215,7 @@ def test_when_two_figures_are_compatible(first, second, expected):
     ("estimate", "expected"),
     [
         (estimated(0.1, 0.01, 0.2), "above 0"), (estimated(-0.1, -0.2, -0.01), "below 0"),
-        (estimated(0.1, -0.1, 0.3), "undecided"), (estimated(0.1), "undecided"),
+        (estimated(0.1, -0.1, 0.3), "undecided"), (estimated(0.1), "without an interval"),
         (estimated(0.1, 0.0, 0.2), "undecided"),
     ],
 )  # fmt: skip

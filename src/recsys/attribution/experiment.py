@@ -6,6 +6,7 @@ as a whole, in which every user is a unit of one arm.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -104,29 +105,33 @@ class Unread:
 
 @dataclass(frozen=True)
 class UnjoinedOutcomes:
-    """What did not join. ``largest_micros``: the largest value of a conversion that could be read."""
+    """What did not join. ``largest_micros``: the largest value of a conversion that could be read; ``displacing``: each
+    may have been the first touch, in the place of another outcome of any value up to that."""
 
     orphan: int
     ambiguous: int
     unread: Unread
     largest_micros: int
+    displacing: bool
     credits: dict[str, Unjoined]
     """By figure, in the unit of its moments."""
 
 
 def names(joined: Joined) -> list[str]:
-    """The experiments that the assignment log names, in order."""
+    """The experiments that the assignment log names, in order; ``prepare`` comes first."""
     return [name for (name,) in joined.rows("experiment_names")]
 
 
-def prepare(joined: Joined) -> None:
-    """Make the relations that all experiments of the log share."""
+def prepare(joined: Joined, as_of: datetime | None = None) -> None:
+    """Make the relations that all experiments of the log share, of what is not later than ``as_of``."""
+    joined.engine.load("experiment", *Asked(experiment_id="", as_of=as_of).table(joined.policy))
     for name in OF_ALL:
         _create(joined, name, name)
 
 
 def settle(joined: Joined, asked: Asked) -> None:
-    """Make the relations of the experiment, in place of those of the one before; ``prepare`` comes first."""
+    """Make the relations of the experiment, in place of those of the one before; ``prepare`` comes first, with the same
+    ``as_of``."""
     joined.engine.load("experiment", *asked.table(joined.policy))
     for name in relations.EXPERIMENT_TABLES:
         if name not in OF_ALL:
@@ -186,22 +191,32 @@ def standings(joined: Joined) -> list[Standing]:
 
 def unjoined(joined: Joined, unread: Unread) -> UnjoinedOutcomes:
     """What did not join, and what it may add to each figure. An outcome that cannot be read may be a click, or a
-    conversion of the largest value that was read."""
+    conversion of the largest value that was read.
+
+    Where the first touch alone counts, a conversion may have been it in the place of one that was counted: how many
+    there are stays as it is, which the bounds hold too, but what they are worth may fall by that value.
+    """
     (row,) = joined.rows("unjoined_outcomes")
     (orphan_clicks, ambiguous_clicks, orphan_conversions, ambiguous_conversions, cc, vv,
      rw, rp, rwrw, rwrp, rprp, lw, lp, lwlw, lwlp, lplp, largest) = map(int, row)  # fmt: skip
     unknown = unread.invalid + unread.lost
+    lowering = Credit(_joined_parts(lw, lp), _squared_parts(lwlw, lwlp, lplp))
+    displacing = joined.policy.touch == "first"
+    if displacing:
+        displaced = orphan_conversions + ambiguous_conversions
+        norm = math.sqrt(lowering.squares) + largest * math.sqrt(vv)  # by the triangle inequality, over the users
+        lowering = Credit(lowering.named + displaced * largest, math.ceil(norm**2), unknown * largest)
     return UnjoinedOutcomes(
         orphan=orphan_clicks + orphan_conversions,
         ambiguous=ambiguous_clicks + ambiguous_conversions,
         unread=unread,
         largest_micros=largest,
+        displacing=displacing,
         credits={
             "ctr": Unjoined(Credit(orphan_clicks + ambiguous_clicks, cc, unknown)),
             "conversion_rate": Unjoined(Credit(orphan_conversions + ambiguous_conversions, vv, unknown)),
             "revenue_per_exposure": Unjoined(
-                Credit(_joined_parts(rw, rp), _squared_parts(rwrw, rwrp, rprp), unknown * largest),
-                Credit(_joined_parts(lw, lp), _squared_parts(lwlw, lwlp, lplp)),
+                Credit(_joined_parts(rw, rp), _squared_parts(rwrw, rwrp, rprp), unknown * largest), lowering
             ),
         },
     )

@@ -80,16 +80,24 @@ def _bounds(metric: str, found: ends.Bounds | None, n: int, units: int, unjoined
 
 
 def _assumed(metric: str, unjoined: UnjoinedOutcomes) -> str:
-    """What was assumed of outcomes that cannot be read."""
+    """What was assumed of outcomes that cannot be read, and of what others may have displaced."""
     unknown = unjoined.unread.invalid + unjoined.unread.lost
-    if not unknown:
-        return ""
     if metric != "revenue_per_exposure":
-        return f"{unknown:,} outcomes that cannot be read are each taken for one"
-    if not unjoined.largest_micros:
-        return f"no value was read, so what {unknown:,} outcomes that cannot be read are worth is not in the bounds"
+        return f"{unknown:,} outcomes that cannot be read are each taken for one" if unknown else ""
+    found = []
     largest = unjoined.largest_micros / MICRO
-    return f"{unknown:,} outcomes that cannot be read are each taken for the largest value that was read, {largest:g}"
+    if unknown and not unjoined.largest_micros:
+        found.append(f"no value was read, so what {unknown:,} outcomes that cannot be read are worth is not in the bounds")
+    elif unknown:
+        found.append(
+            f"{unknown:,} outcomes that cannot be read are each taken for the largest value that was read, {largest:g}"
+        )
+    if unjoined.displacing and unjoined.largest_micros:
+        found.append(
+            "the first touch alone counts, so each that did not join may have been it in the place of one worth as much "
+            f"as {largest:g}"
+        )
+    return "; ".join(found)
 
 
 def _estimate(

@@ -180,5 +180,9 @@ def _dsn(value: dict[str, Any], where: str) -> Secret:
 
 
 def below(base: Path, spec: str) -> str:
-    """A spec of a file in the folder ``base``: a relative path is relative to it, a URL is what it is."""
-    return spec if is_url(spec) else str(base / spec)
+    """A spec of a file in the folder ``base``: a relative path is relative to it, a URL is what it is. The name of the
+    folder is no pattern, where the spec is one."""
+    if is_url(spec):
+        return spec
+    path = base / spec
+    return str(path) if path.exists() or not glob.has_magic(spec) else str(Path(glob.escape(str(base))) / spec)

@@ -68,10 +68,10 @@ and ``slice_2`` are the tenant and the surface there."""
 
 EXPERIMENT_TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "subject_assignments": ("staged_assignments", "exposures"),
+        "subject_assignments": ("staged_assignments", "exposures", "experiment"),
         "assigned_units": ("subject_assignments",),
         "experiment_units": ("assigned_units", "experiment"),
-        "experiment_exposures": ("exposures", "staged_assignments", "experiment_units", "experiment"),
+        "experiment_exposures": ("exposures", "subject_assignments", "experiment_units", "experiment"),
         "experiment_lists": ("experiment_units", "experiment_exposures"),
         "valued_outcomes": ("outcome_fates", "experiment"),
         "experiment_outcomes": ("valued_outcomes", "experiment_exposures"),
@@ -94,7 +94,7 @@ EXPERIMENT_QUERIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "crossed_arms": ("assigned_units",),
         "experiment_assignments": ("subject_assignments", "exposures", "experiment"),
         "experiment_moments": ("experiment_unit_sums",),
-        "experiment_names": ("staged_assignments",),
+        "experiment_names": ("subject_assignments",),
         "experiment_standings": ("experiment_exposures",),
         "unjoined_outcomes": ("valued_outcomes",),
     }

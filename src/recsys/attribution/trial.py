@@ -12,6 +12,8 @@ from msgspec import Struct
 from recsys.attribution import experiment, figures, quality, trial_doubts
 from recsys.attribution.experiment import MICRO, SCALES, ArmSums, Asked, Scope, Standing, UnjoinedOutcomes, Unread
 from recsys.attribution.join import Joined
+from recsys.attribution.sources import AcceptedDataset
+from recsys.attribution.trial_doubts import Missing
 from recsys.contracts.trial import (
     Arm,
     AssignmentCounts,
@@ -52,13 +54,13 @@ def trials(joined: Joined, options: TrialOptions = EACH) -> list[Trial]:
 
     UsageError for an experiment or a control that the log does not have.
     """
+    experiment.prepare(joined, options.as_of)
     known = experiment.names(joined)
     wanted = known if options.experiment_id is None else [options.experiment_id]
     for name in wanted:
         if name not in known:
             hint = printable(nearest(name, known)) if known else "The assignment log names no experiment."
             raise UsageError("no such experiment", where="--experiment-id", found=name, hint=hint)
-    experiment.prepare(joined)
     crossed = _crossed(joined)
     return [_trial(joined, name, options, crossed) for name in wanted]
 
@@ -85,7 +87,7 @@ def _trial(joined: Joined, name: str, options: TrialOptions, crossed: Crossed) -
     assignments = _assignments(joined)
     ratio = srm.sample_ratio({arm: part.units for arm, part in sums.items()}, options.arms)
     units, in_two_arms = (sum(getattr(part, word) for part in sums.values()) for word in ("units", "in_two_arms"))
-    pairs = _pairs(name, crossed)
+    pairs, missing = _pairs(name, crossed), _missing(joined.dataset)
     return Trial(
         experiment_id=name,
         scope=options.scope,
@@ -107,12 +109,23 @@ def _trial(joined: Joined, name: str, options: TrialOptions, crossed: Crossed) -
         ),
         sample_ratio=_sample_ratio(ratio),
         independence=pairs,
-        reasons=trial_doubts.reasons(assignments, units, in_two_arms, ratio),
+        reasons=trial_doubts.reasons(
+            assignments, units, in_two_arms, ratio, missing, joined.policy.max_lost_rate
+        ),
         notes=trial_doubts.notes(
-            assignments, ratio, pairs, policy=joined.policy, as_of=options.as_of,
-            lost_lists=quality.lost(joined.dataset, "exposures"),
+            assignments, ratio, pairs, policy=joined.policy, as_of=options.as_of, missing=missing
         ),
     )  # fmt: skip
+
+
+def _missing(dataset: AcceptedDataset) -> list[Missing]:
+    """What an experiment knows nothing of, and no bounds hold: lists and assignments."""
+    logs = {"lists shown": ("exposures", dataset.exposures), "assignments": ("assignments", dataset.assignments)}
+    return [
+        Missing(what=what, unread=log.invalid, lost=quality.lost(dataset, role), read=log.rows - log.invalid)
+        for what, (role, log) in logs.items()
+        if log is not None
+    ]
 
 
 def _control(name: str, sums: Mapping[str, ArmSums], named: str | None) -> str | None:

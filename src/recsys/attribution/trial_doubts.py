@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from msgspec import Struct
+
 from recsys.attribution.policy import EVENT_TYPES, Policy
 from recsys.contracts.trial import AssignmentCounts, Independence
 from recsys.statistics.srm import ALPHA, SampleRatio
@@ -14,7 +16,31 @@ MAX_TWO_ARM_SHARE = 0.01
 """More units than this share of all in two arms are a reason to hold."""
 
 
-def reasons(assignments: AssignmentCounts, units: int, in_two_arms: int, ratio: SampleRatio) -> list[str]:
+class Missing(Struct, frozen=True, kw_only=True):
+    """Rows of a log that an experiment knows nothing of: ``unread`` lines that are not valid, and those that are
+    ``lost``, in no log; ``read`` are those that it knows."""
+
+    what: str
+    unread: int
+    lost: int
+    read: int
+
+    def __str__(self) -> str:
+        words = {f"{self.unread:,} cannot be read": self.unread, f"{self.lost:,} are in no log": self.lost}
+        told = " and ".join(text for text, count in words.items() if count)
+        return f"of {self.unread + self.lost + self.read:,} {self.what} {told}"
+
+    @property
+    def share(self) -> float:
+        """Of all that there were."""
+        missing = self.unread + self.lost
+        return missing / (missing + self.read) if missing else 0.0
+
+
+def reasons(
+    assignments: AssignmentCounts, units: int, in_two_arms: int, ratio: SampleRatio, missing: Sequence[Missing],
+    max_lost_rate: float,
+) -> list[str]:  # fmt: skip
     """Empty where nothing speaks against the figures."""
     if not units:
         return [
@@ -42,6 +68,12 @@ def reasons(assignments: AssignmentCounts, units: int, in_two_arms: int, ratio: 
             f"the arms do not have the units that they should: {seen} in place of {wanted} (p = {ratio.p:.2g}){equal}; "
             "what keeps units out of an arm may also change what the rest of it does"
         )
+    found += [
+        f"{each}, which is {each.share:.2%}, over the limit of {max_lost_rate:.2%}: nobody knows whose they are, and one "
+        "arm may have more of them than another"
+        for each in missing
+        if each.share > max_lost_rate
+    ]
     return found
 
 
@@ -61,7 +93,7 @@ def notes(
     *,
     policy: Policy,
     as_of: datetime | None,
-    lost_lists: int,
+    missing: Sequence[Missing],
 ) -> list[str]:
     """What is no reason to hold."""
     found = []
@@ -77,10 +109,11 @@ def notes(
             f"There is no window for {' and '.join(f'{kind}s' for kind in unlimited)}: lists that were shown shortly "
             "before the end had less time to be answered."
         )
-    if lost_lists:
-        found.append(
-            f"{lost_lists:,} lists that were shown are in no log, and in no denominator here or in the bounds."
-        )
+    found += [
+        f"{str(each)[0].upper()}{str(each)[1:]}: they are in no figure here, and not in the bounds."
+        for each in missing
+        if each.share
+    ]
     found += [
         f"Its arms depend on those of {printable(pair.other)} (p = {pair.p:.2g}): what is seen here may be its effect."
         for pair in crossed

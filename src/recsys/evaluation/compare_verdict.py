@@ -14,10 +14,12 @@ METHOD = (
     "whether they differ: they do by construction. What counts is whether the difference matters. Two policies "
     "disagree on a figure where it lies outside the 95 % interval that the other one gives it, for then the choice of "
     "the policy moves it further than chance does; on a difference between arms where one finds it above 0, below 0 "
-    "or undecided and the other one does not; and where the logs pass under one and are on hold under the other. The "
+    "or undecided and the other one does not, or where one that can be given no interval lies outside the other one's; "
+    "and where the logs pass under one and are on hold under the other. The "
     "change against the first policy is a paired difference, users as units."
 )
 
+ABOVE, BELOW, UNDECIDED, WITHOUT = "above 0", "below 0", "undecided", "without an interval"
 Pair = tuple[PolicyResult, PolicyResult]
 
 
@@ -83,15 +85,17 @@ def _of_figures(results: Sequence[PolicyResult], pairs: Sequence[Pair]) -> list[
 
 
 def compatible(first: Estimate, second: Estimate) -> bool:
-    """Whether each lies within the interval of the other. One without an interval is compatible with its like alone."""
-    if first.value == second.value:
-        return True
-    return _within(first, second) and _within(second, first)
+    """Whether each lies within the interval of the other, where that has one; without any, whether they are equal."""
+    if first.value is None or second.value is None:
+        return first.value == second.value
+    known = [_within(value, other) for value, other in ((first, second), (second, first)) if other.low is not None]
+    return all(known) if known else first.value == second.value
 
 
 def _within(value: Estimate, interval: Estimate) -> bool:
-    if value.value is None or interval.low is None or interval.high is None:
-        return False
+    assert value.value is not None, "asked for figures that are"  # noqa: S101 - the caller looked
+    assert interval.low is not None, "asked for those that have one"  # noqa: S101 - the caller looked
+    assert interval.high is not None, "an interval has both ends"  # noqa: S101 - the contract says so
     return interval.low <= value.value <= interval.high
 
 
@@ -101,24 +105,34 @@ def _distance(first: Estimate, second: Estimate) -> float:
 
 def _of_effects(results: Sequence[PolicyResult], pairs: Sequence[Pair]) -> list[Disagreement]:
     by_policy = {
-        result.name: {(e.experiment_id, e.metric, e.label): direction(e.estimate) for e in result.effects}
-        for result in results
+        result.name: {(e.experiment_id, e.metric, e.label): e.estimate for e in result.effects} for result in results
     }
     found = []
     for key in dict.fromkeys(key for effects in by_policy.values() for key in effects):
-        seen = {name: effects.get(key, "undecided") for name, effects in by_policy.items()}
-        apart = [pair for pair in pairs if seen[pair[0].name] != seen[pair[1].name]]
+        seen = {name: effects.get(key, Estimate(value=None, n=0)) for name, effects in by_policy.items()}
+        apart = [pair for pair in pairs if _contrary(seen[pair[0].name], seen[pair[1].name])]
         if apart:
             about = " ".join((f"{key[0]}: {key[1]}", key[2]))
-            found.append(Disagreement(about=about, policies=_members(apart), told=f"{about} is {_directions(seen)}"))
+            told = _directions({name: direction(estimate) for name, estimate in seen.items()})
+            found.append(Disagreement(about=about, policies=_members(apart), told=f"{about} is {told}"))
     return found
 
 
+def _contrary(first: Estimate, second: Estimate) -> bool:
+    """Whether two policies say different things of a difference between arms."""
+    directions = {direction(first), direction(second)}
+    if WITHOUT not in directions:
+        return len(directions) == 2
+    return bool(directions & {ABOVE, BELOW}) and not compatible(first, second)
+
+
 def direction(estimate: Estimate) -> str:
-    """``above 0``, ``below 0``, or ``undecided``: where its interval holds 0, or there is none."""
-    if estimate.low is not None and estimate.low > 0:
-        return "above 0"
-    return "below 0" if estimate.high is not None and estimate.high < 0 else "undecided"
+    """``above 0``, ``below 0``, ``undecided`` where its interval holds 0, or ``without an interval``."""
+    if estimate.low is None or estimate.high is None:
+        return WITHOUT
+    if estimate.low > 0:
+        return ABOVE
+    return BELOW if estimate.high < 0 else UNDECIDED
 
 
 def _directions(seen: Mapping[str, str]) -> str:

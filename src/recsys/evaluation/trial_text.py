@@ -70,7 +70,16 @@ def _who(trial: Trial) -> list[str]:
         for pair in trial.independence
         if pair.p is not None
     ]
-    return [*lines, *(f"note: {note}" for note in trial.notes)]
+    return [*lines, *(f"note: {note}" for note in [*trial.notes, *_without_interval(trial)])]
+
+
+def _without_interval(trial: Trial) -> list[str]:
+    """Why differences have none, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for effect in trial.effects:
+        if effect.estimate.low is None:
+            by_reason.setdefault(effect.estimate.note, []).append(f"{effect.metric} {slice_value(effect.label)}")
+    return [f"no interval of {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
 
 
 def _left_out(counts: ExposureCounts) -> list[str]:

@@ -1,7 +1,7 @@
 -- Grain: one row in all: what the assignment rows of the experiment are.
--- Inputs: subject_assignments, exposures, experiment.  Parameters: the one row of experiment: experiment_id.
+-- Inputs: subject_assignments, exposures, experiment.  Parameters: the one row of experiment: experiment_id, as_of_us.
 -- assignment_rows = repeated + anonymous + the different rows that name a subject; requests: those that they name, of
--- which unexposed have no exposure.
+-- which unexposed have no exposure until as_of_us.
 WITH different AS (
     SELECT a.variant, a.request_id, a.user_id, a.ts_us, a.anonymous, count(*) AS n
     FROM subject_assignments AS a
@@ -22,6 +22,8 @@ exposed AS (
     SELECT count(DISTINCT e.request_id) AS requests
     FROM exposures AS e
     INNER JOIN different AS d ON e.request_id = d.request_id
+    CROSS JOIN experiment AS x
+    WHERE x.as_of_us IS NULL OR e.ts_us <= x.as_of_us
 )
 
 SELECT c.assignment_rows, c.repeated, c.anonymous, c.requests, c.requests - e.requests AS unexposed

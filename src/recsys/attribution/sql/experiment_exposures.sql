@@ -1,14 +1,15 @@
--- Grain: one row per distinct exposure that has an assignment row of the experiment, or is one of its units'.
--- Inputs: exposures, staged_assignments, experiment_units, experiment.
+-- Grain: one row per distinct exposure until as_of_us that has an assignment row of the experiment, or is one of its
+-- units'.
+-- Inputs: exposures, subject_assignments, experiment_units, experiment.
 -- Parameters: the one row of experiment: experiment_id, scope (request: an exposure needs an assignment row of its own;
 -- user: its unit's is enough), tolerance_us (how far the clocks of the logs may differ), as_of_us (NULL: none) and
 -- window_us: an exposure whose window was still open at as_of_us leaves both sides.
--- standing says whether it counts, or why not, decided in this order: anonymous, other_user (its user is no unit, or
--- its request was assigned to somebody else), before_assignment, unassigned, ambiguous, too_recent, counts.
+-- standing says whether it counts, or why not, decided in this order: anonymous, other_user (its user is no unit, or,
+-- with scope request, its request was assigned to somebody else), before_assignment, unassigned, ambiguous, too_recent, counts.
 -- Lists that are empty or an error count like any other.
 WITH named AS (
     SELECT DISTINCT a.request_id, a.user_id
-    FROM staged_assignments AS a
+    FROM subject_assignments AS a
     INNER JOIN experiment AS x ON a.experiment_id = x.experiment_id
 ),
 
@@ -24,10 +25,11 @@ concerned AS (
         r.request_id IS NOT NULL AS is_named,
         n.request_id IS NOT NULL AS is_own
     FROM exposures AS e
+    CROSS JOIN experiment AS x
     LEFT JOIN experiment_units AS u ON e.user_id = u.user_id
     LEFT JOIN named_requests AS r ON e.request_id = r.request_id
     LEFT JOIN named AS n ON e.request_id = n.request_id AND e.user_id = n.user_id
-    WHERE u.user_id IS NOT NULL OR r.request_id IS NOT NULL
+    WHERE (u.user_id IS NOT NULL OR r.request_id IS NOT NULL) AND (x.as_of_us IS NULL OR e.ts_us <= x.as_of_us)
 )
 
 SELECT

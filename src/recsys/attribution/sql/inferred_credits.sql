@@ -7,46 +7,86 @@
 WITH orphans AS (
     SELECT
         v.row_number, v.request_id, v.user_id, v.item_id, v.event_type, v.ts_us, v.value,
-        p.credit, p.tolerance_us,
-        CASE WHEN v.event_type = 'click' THEN p.click_fallback_us ELSE p.conversion_fallback_us END AS fallback_us
+        p.credit,
+        v.ts_us + p.tolerance_us AS last_us,
+        v.ts_us - CASE WHEN v.event_type = 'click' THEN p.click_fallback_us ELSE p.conversion_fallback_us END AS first_us
     FROM outcome_verdicts AS v
     CROSS JOIN policy AS p
     WHERE p.fallback = 'user_item' AND v.fate = 'orphan'
 ),
 
--- Few users have an orphan: only their lists are taken apart. Looking an item up in them would compare every orphan
--- of a user with every list, which never ends where one user_id stands for everybody
-seen AS (
+wanted AS (
+    SELECT DISTINCT user_id, item_id FROM orphans
+),
+
+-- Few users have an orphan: only their lists are taken apart
+places AS (
     SELECT request_id, user_id, ts_us, shown, unnest(shown) AS item_id
     FROM exposures
-    WHERE NOT ambiguous AND NOT anonymous AND user_id IN (SELECT user_id FROM orphans)
+    WHERE NOT ambiguous AND NOT anonymous AND user_id IN (SELECT user_id FROM wanted)
 ),
 
-candidates AS (
+-- The lists in which a user saw an item, numbered from the first to the last; of equal instants the smallest request_id
+-- is the first one, and the last one too
+seen AS (
     SELECT
-        o.row_number, o.credit, s.request_id AS exposure_request_id, s.ts_us AS exposure_ts_us,
-        array_position(s.shown, s.item_id) AS shown_rank
+        p.request_id, p.user_id, p.item_id, p.ts_us, array_position(p.shown, p.item_id) AS shown_rank,
+        row_number() OVER (PARTITION BY p.user_id, p.item_id ORDER BY p.ts_us, p.request_id) AS from_first,
+        row_number() OVER (PARTITION BY p.user_id, p.item_id ORDER BY p.ts_us, p.request_id DESC) AS to_last
+    FROM places AS p
+    INNER JOIN wanted AS w ON p.user_id = w.user_id AND p.item_id = w.item_id
+),
+
+-- One list is found in one pass over lists and orphans in the order of time. To look at each orphan with each list never
+-- ends where one user_id stands for everybody
+timeline AS (
+    SELECT
+        user_id, item_id, row_number,
+        CASE WHEN credit = 'last' THEN last_us ELSE first_us END AS at_us,
+        CASE WHEN credit = 'last' THEN 1 ELSE -1 END AS turn,
+        CAST(NULL AS BIGINT) AS from_first,
+        CAST(NULL AS BIGINT) AS to_last
+    FROM orphans
+    WHERE credit <> 'all'
+    UNION ALL
+    SELECT user_id, item_id, CAST(NULL AS BIGINT) AS row_number, ts_us AS at_us, 0 AS turn, from_first, to_last
+    FROM seen
+),
+
+nearest AS (
+    SELECT
+        row_number,
+        min(from_first) OVER (
+            PARTITION BY user_id, item_id ORDER BY at_us DESC, turn DESC ROWS UNBOUNDED PRECEDING
+        ) AS from_first,
+        max(to_last) OVER (
+            PARTITION BY user_id, item_id ORDER BY at_us, turn ROWS UNBOUNDED PRECEDING
+        ) AS to_last
+    FROM timeline
+),
+
+credited AS (
+    SELECT o.row_number, s.request_id, s.ts_us, s.shown_rank, 1 AS place, 1 AS n_exposures
+    FROM nearest AS n
+    INNER JOIN orphans AS o ON n.row_number = o.row_number
+    INNER JOIN seen AS s
+        ON
+            o.user_id = s.user_id AND o.item_id = s.item_id
+            AND CASE WHEN o.credit = 'last' THEN n.to_last ELSE n.from_first END
+            = CASE WHEN o.credit = 'last' THEN s.to_last ELSE s.from_first END
+    WHERE s.ts_us BETWEEN o.first_us AND o.last_us
+    UNION ALL
+    SELECT
+        o.row_number, s.request_id, s.ts_us, s.shown_rank,
+        row_number() OVER (PARTITION BY o.row_number ORDER BY s.ts_us DESC, s.request_id) AS place,
+        count(*) OVER (PARTITION BY o.row_number) AS n_exposures
     FROM orphans AS o
     INNER JOIN seen AS s ON o.user_id = s.user_id AND o.item_id = s.item_id
-    WHERE o.ts_us BETWEEN s.ts_us - o.tolerance_us AND s.ts_us + o.fallback_us
-),
-
-placed AS (
-    SELECT
-        c.*,
-        row_number() OVER (
-            PARTITION BY c.row_number
-            ORDER BY
-                CASE WHEN c.credit = 'first' THEN c.exposure_ts_us ELSE -c.exposure_ts_us END, c.exposure_request_id
-        ) AS place,
-        count(*) OVER (PARTITION BY c.row_number) AS n_shown
-    FROM candidates AS c
+    WHERE o.credit = 'all' AND s.ts_us BETWEEN o.first_us AND o.last_us
 )
 
 SELECT
     o.row_number, o.request_id, o.user_id, o.item_id, o.event_type, o.ts_us, o.value,
-    p.exposure_request_id, p.exposure_ts_us, p.shown_rank, p.place,
-    CASE WHEN p.credit = 'all' THEN p.n_shown ELSE 1 END AS n_exposures
-FROM placed AS p
-INNER JOIN orphans AS o ON p.row_number = o.row_number
-WHERE p.credit = 'all' OR p.place = 1
+    c.request_id AS exposure_request_id, c.ts_us AS exposure_ts_us, c.shown_rank, c.place, c.n_exposures
+FROM credited AS c
+INNER JOIN orphans AS o ON c.row_number = o.row_number

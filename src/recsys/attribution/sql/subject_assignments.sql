@@ -1,5 +1,6 @@
--- Grain: one row per assignment row, of all experiments.
--- Inputs: staged_assignments, exposures.  Parameters: none.
+-- Grain: one row per assignment row until as_of_us, of all experiments.
+-- Inputs: staged_assignments, exposures, experiment.
+-- Parameters: the one row of experiment: as_of_us (NULL: until the end of the log).
 -- anonymous: the user_id is only the request_id, or the exposure of the request says that it knew nobody.
 WITH nameless AS (
     SELECT DISTINCT request_id FROM exposures WHERE anonymous
@@ -9,4 +10,6 @@ SELECT
     a.experiment_id, a.variant, a.request_id, a.user_id, a.ts_us,
     a.user_id = a.request_id OR n.request_id IS NOT NULL AS anonymous
 FROM staged_assignments AS a
+CROSS JOIN experiment AS x
 LEFT JOIN nameless AS n ON a.request_id = n.request_id
+WHERE x.as_of_us IS NULL OR a.ts_us <= x.as_of_us
