@@ -187,7 +187,8 @@ def test_what_is_known_to_be_lost_is_in_the_bounds(joined, shop):
     ctr = trial.effects[0]
     assert ctr.bounds.high.value == pytest.approx(ctr.estimate.value + 7 / arms["B"].exposures)
     assert ctr.bounds.low.value == pytest.approx(ctr.estimate.value - 7 / arms["A"].exposures)
-    assert any("9 lists that were shown are in no log" in note for note in trial.notes)
+    assert any(f"Of {len(shop[0]) + 9:,} lists shown 9 are in no log" in note for note in trial.notes)
+    assert trial.reasons == []
 
 
 def test_the_control_is_named_or_the_first(tried, shop):

@@ -26,15 +26,19 @@ places AS (
     WHERE NOT ambiguous AND NOT anonymous AND user_id IN (SELECT user_id FROM wanted)
 ),
 
--- The lists in which a user saw an item, numbered from the first to the last; of equal instants the smallest request_id
--- is the first one, and the last one too
+-- The lists in which a user saw an item, numbered in the order of time; of equal instants the smallest request_id is the
+-- first one, and the last one too
 seen AS (
     SELECT
         p.request_id, p.user_id, p.item_id, p.ts_us, array_position(p.shown, p.item_id) AS shown_rank,
-        row_number() OVER (PARTITION BY p.user_id, p.item_id ORDER BY p.ts_us, p.request_id) AS from_first,
-        row_number() OVER (PARTITION BY p.user_id, p.item_id ORDER BY p.ts_us, p.request_id DESC) AS to_last
+        CASE
+            WHEN c.credit = 'last'
+                THEN row_number() OVER (PARTITION BY p.user_id, p.item_id ORDER BY p.ts_us, p.request_id DESC)
+            ELSE row_number() OVER (PARTITION BY p.user_id, p.item_id ORDER BY p.ts_us, p.request_id)
+        END AS list_number
     FROM places AS p
     INNER JOIN wanted AS w ON p.user_id = w.user_id AND p.item_id = w.item_id
+    CROSS JOIN policy AS c
 ),
 
 -- One list is found in one pass over lists and orphans in the order of time. To look at each orphan with each list never
@@ -44,36 +48,35 @@ timeline AS (
         user_id, item_id, row_number,
         CASE WHEN credit = 'last' THEN last_us ELSE first_us END AS at_us,
         CASE WHEN credit = 'last' THEN 1 ELSE -1 END AS turn,
-        CAST(NULL AS BIGINT) AS from_first,
-        CAST(NULL AS BIGINT) AS to_last
+        CAST(NULL AS BIGINT) AS list_number
     FROM orphans
     WHERE credit <> 'all'
     UNION ALL
-    SELECT user_id, item_id, CAST(NULL AS BIGINT) AS row_number, ts_us AS at_us, 0 AS turn, from_first, to_last
-    FROM seen
+    SELECT user_id, item_id, CAST(NULL AS BIGINT) AS row_number, ts_us AS at_us, 0 AS turn, list_number FROM seen
 ),
 
 nearest AS (
     SELECT
         row_number,
-        min(from_first) OVER (
-            PARTITION BY user_id, item_id ORDER BY at_us DESC, turn DESC ROWS UNBOUNDED PRECEDING
-        ) AS from_first,
-        max(to_last) OVER (
+        max(list_number) OVER (
             PARTITION BY user_id, item_id ORDER BY at_us, turn ROWS UNBOUNDED PRECEDING
-        ) AS to_last
+        ) AS latest,
+        min(list_number) OVER (
+            PARTITION BY user_id, item_id ORDER BY at_us DESC, turn DESC ROWS UNBOUNDED PRECEDING
+        ) AS earliest
     FROM timeline
+),
+
+chosen AS (
+    SELECT o.*, CASE WHEN o.credit = 'last' THEN n.latest ELSE n.earliest END AS list_number
+    FROM nearest AS n
+    INNER JOIN orphans AS o ON n.row_number = o.row_number
 ),
 
 credited AS (
     SELECT o.row_number, s.request_id, s.ts_us, s.shown_rank, 1 AS place, 1 AS n_exposures
-    FROM nearest AS n
-    INNER JOIN orphans AS o ON n.row_number = o.row_number
-    INNER JOIN seen AS s
-        ON
-            o.user_id = s.user_id AND o.item_id = s.item_id
-            AND CASE WHEN o.credit = 'last' THEN n.to_last ELSE n.from_first END
-            = CASE WHEN o.credit = 'last' THEN s.to_last ELSE s.from_first END
+    FROM chosen AS o
+    INNER JOIN seen AS s ON o.user_id = s.user_id AND o.item_id = s.item_id AND o.list_number = s.list_number
     WHERE s.ts_us BETWEEN o.first_us AND o.last_us
     UNION ALL
     SELECT
