@@ -150,6 +150,45 @@ def test_other_values_are_told(value):
         assert told_value(key, value) == f"(a value of {len(value)} characters)"
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "password", "user_password", "api_key", "X-Api-Key", "apiKey", "accesstoken", "session_token", "client_secret",
+        "authorization", "auth", "cookie", "session", "sessionId", "session_value", "credentials", "pwd", "jwt", "otp",
+    ],
+)  # fmt: skip
+def test_values_of_keys_named_after_secrets_are_not_told(key):
+    """Whatever they look like."""
+    assert told_value(key, "blue") == "(a value of 4 characters)"
+
+
+@pytest.mark.parametrize("key", ["session_kind", "cookie_consent", "auth_provider", "author", "spin", "key_visual"])
+def test_values_about_secrets_are_told(key):
+    """A word that only stands near to one, or tells something about it, withholds nothing."""
+    assert told_value(key, "blue") == "blue"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Bearer abcdef", "eyJhbGciOiJIUzI1NiJ9.e30.abc", "sk-live-abcdef", "pk_live_abcdef", "ghp_0123456789ab",
+        "AKIAIOSFODNN7EXAMPLE",
+    ],
+)  # fmt: skip
+def test_values_in_the_form_of_secrets_are_not_told(value):
+    """Under no name, and not as the name of an experiment."""
+    assert tellable(value) == told_value("release", value) == f"(a value of {len(value)} characters)"
+
+
+@pytest.mark.parametrize(
+    "value", ["0b3e5d42aa" * 4, "9b2d7f04-1f3a-4c55-8e21-ab34cd56ef78", "aB3dE5gH7jK9mN1pQ3sT", "a1+Bc/" * 4 + "=="]
+)
+def test_long_random_values_are_told_of_things_alone(value):
+    """A commit is a release's name; elsewhere it may be what somebody is let in by."""
+    assert told_value("visit", value) == f"(a value of {len(value)} characters)"
+    assert told_value("release", value) == tellable(value)
+
+
 def test_blank_values_and_shares():
     """A blank is called so; a share is never rounded to none or all."""
     assert tellable(" ") == "(blank)"

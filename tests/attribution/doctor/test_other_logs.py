@@ -272,6 +272,23 @@ def test_an_address_for_an_experiment_is_not_told():
     assert b"jane" not in msgspec.json.encode(found)
 
 
+def test_a_secret_of_the_context_is_not_told():
+    """Outcomes of one API key are orphans, and spell the other one otherwise: neither key stands in the diagnosis."""
+    shown, done, _ = doctor_world.world(4)
+    keys = {row["request_id"]: ("sk-live-abcdef", "hunter2")[place % 2] for place, row in enumerate(shown)}
+    with_keys = [{**row, "context": {**row["context"], "api_key": keys[row["request_id"]]}} for row in shown]
+    rows = []
+    for row in done:
+        key = keys[row["request_id"]]
+        lost = {"request_id": f"x{row['request_id']}"} if key == "sk-live-abcdef" else {}
+        rows.append({**row, **lost, "context": {**row["context"], "api_key": key.upper()}})
+    found = examine(with_keys, rows)
+    told = msgspec.json.encode(found).lower()
+    assert b"api_key" in told
+    assert b"abcdef" not in told
+    assert b"hunter2" not in told
+
+
 def test_more_refused_lines_than_are_looked_at(monkeypatch):
     """Of 40 lines the first 10 are looked at; all lack their request_id, so 40 do, and no other line is refused."""
     from recsys.attribution.doctor import refusals

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from recsys.attribution.doctor.identifiers.chance import tail
+from recsys.attribution.doctor.secrets import issued, named_secret, random
 from recsys.attribution.doctor.spellings import words
 from recsys.text import printable
 
@@ -215,21 +216,32 @@ def _told(key: str, counts: Mapping[str | None, Counted]) -> str:
 
 
 def tellable(value: str) -> str:
-    """A context value in words; of one that could be somebody's, only its length."""
+    """A context value in words; of one that could be somebody's, or a secret, only its length."""
     if not value.strip():
         return "(blank)"
-    if _TELLABLE.fullmatch(value) and (_DATE.fullmatch(value) or not _SOMEBODYS.search(value)):
-        return printable(value)
-    return f"(a value of {len(value)} characters)"
+    plain = _TELLABLE.fullmatch(value) and (_DATE.fullmatch(value) or not _SOMEBODYS.search(value))
+    return printable(value) if plain and not issued(value) else _withheld(value)
 
 
 def told_value(key: str, value: str) -> str:
-    """``tellable``; no value is of a key named after people, such as ``email``, ``user`` or ``customer_no``."""
-    parts = words(key)
-    named = bool(parts) and (parts[-1] in _PEOPLE or (parts[-1] in _NAMES and bool(_PEOPLE & set(parts))))
-    if named or _PERSONAL & set(parts) or parts in (["name"], ["first", "name"], ["last", "name"], ["full", "name"]):
-        return f"(a value of {len(value)} characters)"
+    """``tellable``; no value is of a key named after people or secrets, such as ``email``, ``customer_no``, ``api_key``
+    or ``session``, and none that is long and random."""
+    if _named_after_people(words(key)) or named_secret(key) or random(key, value):
+        return _withheld(value)
     return tellable(value)
+
+
+def _withheld(value: str) -> str:
+    return f"(a value of {len(value)} characters)"
+
+
+def _named_after_people(parts: Sequence[str]) -> bool:
+    named = bool(parts) and (parts[-1] in _PEOPLE or (parts[-1] in _NAMES and bool(_PEOPLE & set(parts))))
+    return (
+        named
+        or bool(_PERSONAL & set(parts))
+        or parts in (["name"], ["first", "name"], ["last", "name"], ["full", "name"])
+    )
 
 
 def instant(micros: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field
 
-from recsys.attribution.doctor.breakdown import tellable
+from recsys.attribution.doctor.breakdown import told_value
 from recsys.attribution.doctor.case import Case, text
 from recsys.attribution.doctor.spellings import canonical
 
@@ -26,8 +26,9 @@ class Spelling(Struct, frozen=True):
     n: int
     wrong: int
 
-    def __str__(self) -> str:
-        return f"{tellable(self.other)} for {tellable(self.value)} in {self.n:,} rows"
+    def told(self, key: str) -> str:
+        """In words; ``key``: whose values they are."""
+        return f"{told_value(key, self.other)} for {told_value(key, self.value)} in {self.n:,} rows"
 
 
 class Told(Struct, frozen=True):

@@ -129,12 +129,13 @@ def _spelt_within(
     if severity is not None:
         yield Symptom(
             severity=severity if key in SLICE_OF else "warning",
-            cause=f"Exposures spell values of {key} in several ways: {_listed(spelt)}. Each spelling is its own slice.",
+            cause=f"Exposures spell values of {tellable(key)} in several ways: {_listed(key, spelt)}. "
+            "Each spelling is its own slice.",
             fix=_ONE_SPELLING,
             log="exposures",
             n=n,
             of=exposures,
-            subject=f"{key} spelling",
+            subject=f"{tellable(key)} spelling",
             rows=Rows(query=slice_values.exposures_with(column, spelt)),
         )
 
@@ -149,13 +150,13 @@ def _spelt_between(
         how = "spell" if spelt else "name"
         yield Symptom(
             severity=severity if key in SLICE_OF else "warning",
-            cause=f"Outcomes {how} values of {key} otherwise than exposures: {_listed(both)}"
+            cause=f"Outcomes {how} values of {tellable(key)} otherwise than exposures: {_listed(key, both)}"
             + (f"; {wrong:,} that found no exposure count in a slice of that name." if wrong else "."),
             fix=_ONE_SPELLING,
             log="outcomes",
             n=n,
             of=total,
-            subject=f"{key} values",
+            subject=f"{tellable(key)} values",
             rows=Rows(query=slice_values.outcomes_with(column, both)),
         )
 
@@ -168,7 +169,7 @@ def _against(case: Case, limits: Limits, key: str, column: str, found: Sequence[
         yield Symptom(
             severity=severity,
             cause=f"{percent(n / total)} of the outcomes name another {key} than the exposure of their request: "
-            f"{_listed(found)}.",
+            f"{_listed(key, found)}.",
             fix="Give a tenant one id in both logs. Where tenants share request ids, evaluate the logs of each alone.",
             log="outcomes",
             n=n,
@@ -190,9 +191,9 @@ def _by_wrong(limits: Limits, n: int, wrong: int, total: int) -> Severity | None
     return "warning" if total and n / total >= limits["warning"] else None
 
 
-def _listed(spellings: Sequence[Spelling]) -> str:
+def _listed(key: str, spellings: Sequence[Spelling]) -> str:
     more = f" and {len(spellings) - 4} more" if len(spellings) > 4 else ""
-    return ", ".join(map(str, sorted(spellings, key=lambda each: -each.n)[:4])) + more
+    return ", ".join(each.told(key) for each in sorted(spellings, key=lambda each: -each.n)[:4]) + more
 
 
 SLICING_KEYS = Detector(
