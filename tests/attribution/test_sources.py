@@ -55,6 +55,19 @@ def test_a_dataset_names_its_logs_relative_to_itself(tmp_path, monkeypatch):
         )
 
 
+def test_the_folder_of_a_dataset_is_no_pattern(tmp_path):
+    """A glob in a dataset is one, and the brackets in the name of the folder that the dataset is in are not."""
+    for name in ("exp[1]", "exp1"):
+        (tmp_path / name / "logs").mkdir(parents=True)
+        (tmp_path / name / "logs" / "e[2].jsonl").write_bytes(lines(EXPOSURE))
+        (tmp_path / name / "o.jsonl").write_bytes(lines(OUTCOME))
+    base = tmp_path / "exp[1]"
+    for spec in ("logs/*.jsonl", "logs/e[2].jsonl", f"{tmp_path}/exp[[]1]/logs/*"):
+        found = read(base, f"exposures: {{path: {json.dumps(spec)}}}\noutcomes: {{path: o.jsonl}}\n")
+        accepted = sources.accept_dataset(found, tmp_path)
+        assert [part.path for part in accepted.inputs] == [f"{base}/logs/e[2].jsonl", f"{base}/o.jsonl"], spec
+
+
 def test_a_log_may_be_a_path_alone(tmp_path):
     """Without a type it follows from the name, or from what a folder holds."""
     (tmp_path / "shown").mkdir()

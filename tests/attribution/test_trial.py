@@ -5,7 +5,7 @@ import json
 import random
 from collections import Counter
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -169,6 +169,58 @@ def joined_files(tmp_path):
             return trials(made)[0], log_figures(made)
 
     return of
+
+
+def test_bounds_hold_what_a_first_touch_displaces(tried, shop):
+    """Where the first touch counts, a purchase that did not join would have been counted in the place of a later one of
+    the same item: the revenue of the whole data is within the bounds, though it is on the other side of 0."""
+    shown, _, assigned = shop
+    arm_of = {row["request_id"]: row["variant"] for row in assigned}
+    outcomes = []
+    for number, row in enumerate(shown):
+        arm, ts = arm_of[row["request_id"]], datetime.fromisoformat(row["ts"])
+        both = ((1.0, 10), (100.0, 70)) if arm == "B" and number % 3 == 0 else ((2.0 + number % 2, 10),)
+        outcomes += [
+            {"request_id": row["request_id"], "user_id": row["user_id"], "item_id": row["items"][0]["item_id"],
+             "event_type": "conversion", "value": value, "ts": (ts + timedelta(seconds=late)).isoformat()}
+            for value, late in both
+        ]  # fmt: skip
+    rng = random.Random(7)
+    lost = [
+        {**row, "request_id": f"lost-{n}"} if row["value"] == 1.0 and rng.random() < 0.3 else row
+        for n, row in enumerate(outcomes)
+    ]
+    first = Policy(touch="first")
+    [whole], [seen] = tried(shown, outcomes, assigned, first), tried(shown, lost, assigned, first)
+    truth, found = (next(e for e in t.effects if e.metric == "revenue_per_exposure") for t in (whole, seen))
+    assert truth.estimate.value < 0 < found.estimate.value
+    assert found.bounds.low.value <= truth.estimate.value <= found.bounds.high.value
+    assert found.bounds.low.low <= truth.estimate.low
+    assert truth.estimate.high <= found.bounds.high.high
+    assert "in the place of one worth as much as 100" in found.bounds.note
+
+
+@pytest.mark.parametrize(("log", "what"), [("exposures", "lists shown"), ("assignments", "assignments")])
+@pytest.mark.parametrize("unread", [True, False], ids=["unread", "lost"])
+def test_what_no_bounds_hold_is_a_reason_above_one_percent(joined, shop, log, what, unread):
+    """Lists and assignments that cannot be read, or are in no log, may all be of one arm."""
+    at, rows = datetime(2026, 2, 2, tzinfo=UTC), len(shop[0 if log == "exposures" else 2])
+
+    def look(count):
+        with joined(*shop) as made:
+            accepted = getattr(made.dataset, log)
+            change = {log: msgspec.structs.replace(accepted, rows=rows + count, invalid=count)} if unread else {
+                "gaps": [KnownGap(log=log, file="f", lost=count, refused=0, first=at, last=at, reason="disk full")]
+            }  # fmt: skip
+            [trial] = trials(dataclasses.replace(made, dataset=msgspec.structs.replace(made.dataset, **change)))
+        return trial
+
+    words = "cannot be read" if unread else "are in no log"
+    few, many = look(rows // 100), look(rows // 50)
+    assert few.reasons == []
+    assert any(note.startswith(f"Of {rows + rows // 100:,} {what} {rows // 100} {words}: ") for note in few.notes)
+    [reason] = many.reasons
+    assert reason.startswith(f"of {rows + rows // 50:,} {what} {rows // 50} {words}, which is 1.96%, over the limit of 1")
 
 
 def test_what_is_known_to_be_lost_is_in_the_bounds(joined, shop):

@@ -21,7 +21,9 @@ CHOICES = {
 """The first of each is the default."""
 CREDITS = ("last", "first", "all")
 RATES = ("min_match_rate", "max_lost_rate")
-KEYS = ("policy", "tolerance", "windows", *CHOICES, "fallback", "credit", "fallback_window", *RATES)
+OF_FALLBACK = ("credit", "fallback_window")
+"""Keys that say something of a fallback alone."""
+KEYS = ("policy", "tolerance", "windows", *CHOICES, "fallback", *OF_FALLBACK, *RATES)
 
 Place = Callable[[str], str]
 """Where a key stands, in the words of an error: ``attribution.touch``, or ``--touch``."""
@@ -91,7 +93,7 @@ def _windows(section: Mapping[str, Any], where: str, at: Place) -> dict[str, flo
 
 def _fallback(section: Mapping[str, Any], at: Place) -> Fallback | None:
     if _choice(section.get("fallback", "none"), at("fallback"), FALLBACKS) == "none":
-        for key in ("credit", "fallback_window"):
+        for key in OF_FALLBACK:
             if key in section:
                 raise ConfigError(
                     "this says nothing without a fallback", where=at(key), found=repr(section[key])[:40],

@@ -87,7 +87,10 @@ def _expand(spec: str) -> list[Path]:
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.name.endswith(SUFFIXES) and file.is_file())
         if not found:
-            raise InputError("the folder holds no log", where=spec, expected=f"files ending in {', '.join(SUFFIXES)}")
+            hint = "Of folders below it give a glob, such as LOGS/**/*.jsonl."
+            raise InputError(
+                "the folder holds no log", where=spec, expected=f"files ending in {', '.join(SUFFIXES)}", hint=hint
+            )
         return _once(found)
     if path.exists():
         return [path]

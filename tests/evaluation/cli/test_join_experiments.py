@@ -114,12 +114,14 @@ def test_as_of_and_scope(recsys_eval, trial_logs, write):
     assert (trial["as_of"], trial["window_s"]) == ("2026-02-05T10:59:59.999999Z", 3600.0)
 
 
-def test_usage_errors(at_once, trial_logs):
-    """An option about an experiment without one, a name that is not there, a value that is none: status 1, one line."""
+def test_usage_errors(at_once, trial_logs, tmp_path):
+    """An option about an experiment without one, a name that is not there, a value that is none: status 1, one line, and
+    nothing is written."""
     options, _ = trial_logs
+    table = tmp_path / "joined.parquet"
     cases = {
         (*options[:4], "--control", "A"): "--control is about an experiment, and there is no assignment log",
-        (*options, "--experiment-id", "exp1"): "no such experiment (found exp1). Did you mean 'exp-1'?",
+        (*options, "--experiment-id", "exp1", "--output", table): "no such experiment (found exp1). Did you mean 'exp-1'?",
         (*options, "--control", "C"): "--control: no such arm in experiment exp-1 (found C). Known: A, B.",
         (*options, "--as-of", "2026-02-05"): "--as-of: not an instant (found '2026-02-05'; expected such as",
         (*options, "--arm", "A"): "Name it with --experiment-id",
@@ -131,3 +133,4 @@ def test_usage_errors(at_once, trial_logs):
         assert (done.status, done.out) == (1, ""), told
         assert len(done.err.splitlines()) == 1, done.err
         assert told in done.err
+    assert not table.exists()

@@ -113,6 +113,17 @@ def test_a_choice_that_is_none_is_refused(given, told):
     assert str(refused.value).startswith(told)
 
 
+def test_no_fallback_takes_the_place_of_all_that_a_yaml_says_of_one(write):
+    """What the YAML says of its fallback goes with it; what an option says of one is an error still."""
+    path = write("f.yaml", "attribution: {fallback: user_item, credit: first, fallback_window: 2h, touch: first}")
+    given = dict.fromkeys(policy_options.NAMES)
+    assert policy_options.chosen(path, given)[0].fallback is not None
+    policy, _ = policy_options.chosen(path, {**given, "fallback": "none"})
+    assert (policy.fallback, policy.touch) == (None, "first")
+    with pytest.raises(ConfigError, match="--credit: this says nothing without a fallback"):
+        policy_options.chosen(path, {**given, "fallback": "none", "credit": "last"})
+
+
 def test_options_that_contradict_a_yaml_exit_1(at_once, world, write):
     """The error names the option where an option is wrong, and the place in the YAML where that is: one line."""
     plain, both = (

@@ -39,7 +39,10 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             Dialect("snowflake", "Snowflake"),
             Dialect("bigquery", "BigQuery"),
             Dialect("trino", "Trino"),
-            Dialect("athena", "Amazon Athena"),
+            Dialect(
+                "athena", "Amazon Athena",
+                note="It makes tables of Iceberg only: give those of the script a LOCATION and 'table_type' = 'ICEBERG'.",
+            ),
             Dialect(
                 "clickhouse", "ClickHouse", note="It needs SET join_use_nulls = 1: else what is absent is no NULL."
             ),
@@ -75,7 +78,7 @@ _OWN_WORDS: Mapping[type[exp.Expr] | str, Mapping[str, str]] = MappingProxyType(
             "clickhouse": "fromUnixTimestamp64Micro(:a, 'UTC')",
         },
         exp.ArrayPosition: {
-            "snowflake": "(ARRAY_POSITION(CAST(:b AS VARIANT), :a) + 1)",  # it counts from 0
+            "snowflake": "(ARRAY_POSITION(:b, :a) + 1)",  # it counts from 0; in a structured array texts are looked up as texts
             "bigquery": "(SELECT place + 1 FROM UNNEST(:a) AS listed WITH OFFSET AS place WHERE listed = :b)",
             "clickhouse": "indexOf(:a, :b)",
         },

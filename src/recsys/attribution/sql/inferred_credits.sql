@@ -55,14 +55,15 @@ timeline AS (
     SELECT user_id, item_id, CAST(NULL AS BIGINT) AS row_number, ts_us AS at_us, 0 AS turn, list_number FROM seen
 ),
 
+-- No instant is NULL: that is said because BigQuery knows no other order in such a window
 nearest AS (
     SELECT
         row_number,
         max(list_number) OVER (
-            PARTITION BY user_id, item_id ORDER BY at_us, turn ROWS UNBOUNDED PRECEDING
+            PARTITION BY user_id, item_id ORDER BY at_us NULLS FIRST, turn NULLS FIRST ROWS UNBOUNDED PRECEDING
         ) AS latest,
         min(list_number) OVER (
-            PARTITION BY user_id, item_id ORDER BY at_us DESC, turn DESC ROWS UNBOUNDED PRECEDING
+            PARTITION BY user_id, item_id ORDER BY at_us DESC NULLS LAST, turn DESC NULLS LAST ROWS UNBOUNDED PRECEDING
         ) AS earliest
     FROM timeline
 ),

@@ -5,7 +5,7 @@ SELECT
     f.request_id, f.user_id, f.item_id, f.event_type,
     make_timestamptz(f.ts_us) AS ts,
     f.value, f.event_id, f.fate,
-    f.shown_rank,
+    CAST(f.shown_rank AS INTEGER) AS shown_rank,
     make_timestamptz(f.exposure_ts_us) AS exposure_ts,
     f.user_mismatch, f.anonymous, f.conflicting,
     i.exposure_request_id AS inferred_request_id,

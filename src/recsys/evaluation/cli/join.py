@@ -116,8 +116,9 @@ def _join(
         accepted, found = joined.dataset, quality.data_quality(joined)
         if output is not None:
             check_output(output, [part.path for part in accepted.inputs])
-            joining.write_parquet(joined, output)
         looked = trials.look(joined, trial)
+        if output is not None:
+            joining.write_parquet(joined, output)
     _print(found, looked, form)
     options.tell_faults(accepted.faults, sum(part.invalid for part in accepted.inputs))
     reasons = [*integrity.reasons_to_hold(found, policy), *looked.reasons]

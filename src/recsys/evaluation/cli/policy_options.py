@@ -71,6 +71,8 @@ def chosen(config: str | None, given: Mapping[str, object]) -> tuple[Policy, lis
     windows = {kind: options.pop(f"{kind}_window") for kind in EVENT_TYPES if f"{kind}_window" in options}
     if windows:
         options["windows"] = {**(section.get("windows") or {}), **windows}
+    if options.get("fallback") == "none":  # with it goes what the YAML says of it
+        section = {key: value for key, value in section.items() if key not in policies.OF_FALLBACK}
 
     def place(key: str) -> str:
         kind = key.removeprefix("windows.")
