@@ -76,15 +76,13 @@ def test_a_log_that_grows_is_taken_once(tmp_path_factory, cuts, data):
     sizes = sorted({*(len(content) * cut // 60 for cut in cuts), len(content)})
     taken = 0
     for number, size in enumerate(sizes):
-        name = data.draw(
-            st.sampled_from(["o.jsonl", f"o.jsonl.{number + 1}", "o.jsonl.gz" if size == sizes[-1] else "o"])
-        )
+        name = data.draw(st.sampled_from(["o.jsonl", f"o.jsonl.{number + 1}", "o.jsonl.gz", "url"]))
         log = folder / name
-        log.write_bytes(gzip.compress(content) if name.endswith(".gz") else content[:size])
-        [done] = run(folder / "out", outcomes=[str(log)])
-        whole = content[:size].count(b"\n") + (content[size : size + 1] == b"\n")
+        log.write_bytes(gzip.compress(content[:size]) if name.endswith(".gz") else content[:size])
+        [done] = run(folder / "out", outcomes=[log.as_uri() if name == "url" else str(log)])
+        whole = content[:size].count(b"\n")
         assert (done.rows, done.invalid) == (whole - taken, 0)
-        assert bool(done.unfinished) == (not content[:size].endswith((b"\n", b"}")) and size > 0)
+        assert bool(done.unfinished) == (not content[:size].endswith(b"\n") and size > 0)
         taken = whole
         log.unlink()
     assert keys(folder / "out") == expected(ROWS[:12])
@@ -94,23 +92,23 @@ def test_a_log_that_grows_is_taken_once(tmp_path_factory, cuts, data):
 
 
 def test_a_last_line_without_its_newline(tmp_path):
-    """It is taken where it is whole; its newline, of either kind, is no line of its own when it comes. One that is not
-    whole waits, and a file that nothing is added to ends with it."""
+    """It waits until it has one, of either kind, in whatever log: also one that is whole may be written on. What it is
+    then is told by what stands in it then."""
     log = Path(write(tmp_path / "o.jsonl", ROWS[:3], end=b""))
-    assert run(tmp_path / "out", outcomes=[str(log)])[0].rows == 3
-    with log.open("ab") as file:
-        file.write(b"\r\n")
     [done] = run(tmp_path / "out", outcomes=[str(log)])
-    assert (done.rows, done.invalid, done.unchanged) == (0, 0, 1)
+    assert (done.rows, done.unfinished) == (2, {str(log): len(json.dumps(ROWS[2]))})
+    assert run(tmp_path / "out", outcomes=[str(log)])[0].unchanged == 1
     with log.open("ab") as file:
-        file.write(json.dumps(ROWS[3]).encode() + b"\n" + json.dumps(ROWS[4]).encode()[:-9])
-    [done] = run(tmp_path / "out", outcomes=[str(log)])
-    assert (done.rows, done.invalid, done.unfinished) == (1, 0, {str(log): len(json.dumps(ROWS[4])) - 9})
+        file.write(b"\r\n" + json.dumps(ROWS[3]).encode())
+    assert run(tmp_path / "out", outcomes=[str(log)])[0].rows == 1
+    with log.open("ab") as file:
+        file.write(json.dumps(ROWS[4]).encode() + b"\n" + json.dumps(ROWS[5]).encode()[:-9])
     packed = tmp_path / "o.jsonl.1.gz"
     packed.write_bytes(gzip.compress(log.read_bytes()))
     [done] = run(tmp_path / "out", outcomes=[str(packed)])
-    assert (done.rows, done.invalid, done.faults[0].line) == (0, 1, 5)
-    assert keys(tmp_path / "out") == expected(ROWS[:4])
+    assert (done.rows, done.invalid, done.faults[0].line) == (0, 1, 4)
+    assert done.unfinished == {str(packed): len(json.dumps(ROWS[5])) - 9}
+    assert keys(tmp_path / "out") == expected(ROWS[:3])
 
 
 def test_faults_tell_the_lines_of_the_log(tmp_path):
@@ -151,6 +149,51 @@ def test_a_log_whose_beginning_changed_is_refused(tmp_path):
             run(tmp_path / "out", outcomes=[str(log), write(tmp_path / "p.jsonl", ROWS[30:])])
         assert found in str(told.value)
         assert tree(tmp_path / "out") == before
+
+
+def test_a_changed_log_is_refused_under_every_name(tmp_path, monkeypatch):
+    """Its path may be spelt otherwise, or be another one: its beginning tells. Of a part of what was taken, nothing is
+    new; where it is known that it is one, it is passed over."""
+    log = Path(write(tmp_path / "logs/o.jsonl", ROWS[:10]))
+    run(tmp_path / "out", outcomes=[str(log)])
+    write(log, ROWS[:20])
+    run(tmp_path / "out", outcomes=[str(log)])
+    part = write(tmp_path / "part.jsonl", ROWS[:10])
+    assert run(tmp_path / "out", outcomes=[part])[0].unchanged == 1
+    before = tree(tmp_path / "out")
+    packed = tmp_path / "archived.jsonl.gz"
+    packed.write_bytes(gzip.compress(Path(write(tmp_path / "e.jsonl", [*ROWS[1:5], *ROWS[6:20]])).read_bytes()))
+    for spec in (part, packed.as_uri(), str(packed)):
+        write(Path(part), ROWS[:15])
+        with pytest.raises(InputError, match="not what was taken of it before"):
+            run(tmp_path / "out", outcomes=[spec])
+    write(log, ROWS[12:20])  # nothing of the beginning is left, but the path
+    monkeypatch.chdir(tmp_path)
+    for spec in ("logs/o.jsonl", "logs/../logs/o.jsonl", "logs"):
+        with pytest.raises(InputError, match="not what was taken of it before"):
+            run(tmp_path / "out", outcomes=[spec])
+    assert tree(tmp_path / "out") == before
+
+
+def test_two_logs_that_begin_alike(tmp_path):
+    """A second one is taken where the first is named too; from then on each grows on its own."""
+    one, other = write(tmp_path / "a.jsonl", ROWS[:9]), write(tmp_path / "b.jsonl", [*ROWS[:6], *ROWS[20:29]])
+    run(tmp_path / "out", outcomes=[one])
+    with pytest.raises(
+        InputError, match=r"b\.jsonl: not what was taken.*If .*a\.jsonl is another log, name it as well"
+    ):
+        run(tmp_path / "out", outcomes=[other])
+    assert run(tmp_path / "out", outcomes=[one, other])[0].rows == 15
+    write(Path(other), [*ROWS[:6], *ROWS[20:30]])
+    assert run(tmp_path / "out", outcomes=[other])[0].rows == 1
+    once = write(tmp_path / "c.jsonl", [ROWS[0], *ROWS[30:40]])  # one line delivered twice is no likeness
+    assert run(tmp_path / "out", outcomes=[once])[0].rows == 11
+    headers = [
+        write(tmp_path / f"{name}.jsonl", [b"# outcomes", b"", row]) for name, row in zip("de", ROWS, strict=False)
+    ]
+    for spec in headers:
+        run(tmp_path / "headers", outcomes=[spec])
+    assert len(keys(tmp_path / "headers")) == 2
 
 
 def test_a_rotated_log(tmp_path):

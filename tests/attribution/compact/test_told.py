@@ -66,7 +66,7 @@ def test_lines_that_are_not_valid_count(tmp_path):
     done = write(tmp_path / "o.jsonl", [*rows[:4], *bad[:2], *rows[4:]])
     more = write(tmp_path / "o2.jsonl", [bad[2], rows[0]])
     run(tmp_path / "out", exposures=[shown], outcomes=[done])
-    run(tmp_path / "out", outcomes=[more])
+    run(tmp_path / "out", outcomes=[done, more])
     expected = accepted(tmp_path, shown, tmp_path / "o*.jsonl")
     found = accepted(tmp_path, tmp_path / "out/exposures", tmp_path / "out/outcomes")
     assert (

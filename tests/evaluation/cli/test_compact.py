@@ -113,6 +113,13 @@ def test_again(compacted, recsys_eval, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_copy_is_told(recsys_eval, write, outcome, tmp_path):
+    """Of two logs with the same lines one is taken, and it is said that the other was passed over."""
+    logs = [write(name, outcome(1)) for name in ("a.jsonl", "b.jsonl")]
+    done = recsys_eval("compact", "--outcomes", logs[0], "--outcomes", logs[1], "--output", tmp_path / "out")
+    assert done.out.splitlines()[0] == "outcomes: 1 row in 1 new part, nothing of 1 log; 1 row in all"
+
+
 def test_nothing_valid(recsys_eval, write, outcome, tmp_path):
     """Status 1, also when it is asked again, and 0 once there are valid rows; the bad lines are kept all the same."""
     log = write("o.jsonl", "bad", "worse")
@@ -137,7 +144,7 @@ def test_stdin_and_unfinished_lines(recsys_eval, write, outcome, tmp_path):
         file.write(b'{"request_id')
     done = recsys_eval("compact", "--outcomes", log, "--output", tmp_path / "out")
     assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: nothing new; 2 rows in all")
-    assert done.err == f"recsys-eval: {log}: 12 bytes of a line that is not whole yet are left for later\n"
+    assert done.err == f"recsys-eval: {log}: the last line has no newline: its 12 bytes are left until it has\n"
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,9 @@ def take(role: Role, batch: Sequence[Piece], folder: Folder, rows: Rows, scratch
         accepted, places = _staged(role, batch, rows, scratch, on_progress)
     consumed = [
         Consumed(
-            name=piece.name, start=piece.surveyed.start, bytes=piece.surveyed.end, sha256=piece.surveyed.sha256,
+            name=piece.identity, start=piece.surveyed.start, bytes=piece.surveyed.end, sha256=piece.surveyed.sha256,
             line=piece.surveyed.line, rows=part.rows, invalid=part.invalid,
+            first_lines=piece.surveyed.first_lines,
         )
         for piece, part in zip(batch, accepted.inputs, strict=True)
     ]  # fmt: skip

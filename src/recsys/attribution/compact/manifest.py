@@ -26,7 +26,8 @@ class _Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Consumed(_Entry, frozen=True, kw_only=True):
     """The lines of a log that a batch took: those from byte ``start``, which is line ``line`` (1-based), up to byte
     ``bytes``. ``sha256`` is of all bytes up to there, decompressed; ``rows`` counts the lines taken, the ``invalid``
-    ones too."""
+    ones too. ``name``: the whole path, a URL, or ``-``. ``first_lines``: hashes of those of its first lines that name a
+    request, by which a log is known that was changed since, under whatever name."""
 
     name: str
     start: int
@@ -35,6 +36,7 @@ class Consumed(_Entry, frozen=True, kw_only=True):
     line: int
     rows: int
     invalid: int
+    first_lines: list[str] = field(default_factory=list)
 
 
 class Part(_Entry, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from recsys.attribution.columns import Role
-from recsys.attribution.compact.manifest import Manifest, RoleAlias, WriterGap
-from recsys.attribution.compact.survey import Known, Surveyed, survey
+from recsys.attribution.compact.manifest import Consumed, Manifest, RoleAlias, WriterGap
+from recsys.attribution.compact.survey import Surveyed, survey
 from recsys.contracts.report import KnownGap
 from recsys.errors import InputError
 from recsys.eventlog.audit import known_loss
@@ -35,9 +35,14 @@ class Piece(Struct, frozen=True):
         """What a person calls the log."""
         return str(self.log)
 
+    @property
+    def identity(self) -> str:
+        """What the manifest calls it: the same from whatever folder it is named."""
+        return identity(self.log)
+
 
 class Plan(Struct, kw_only=True):
-    """``unfinished``: log → bytes of a last line that is not whole yet. ``unchanged``: logs that hold nothing new."""
+    """``unfinished``: log → bytes of a last line without its newline. ``unchanged``: logs that hold nothing new."""
 
     batches: list[list[Piece]] = field(default_factory=list)
     unfinished: dict[str, int] = field(default_factory=dict)
@@ -51,13 +56,14 @@ def plan(
 ) -> Plan:
     """Survey the logs of a role. What they give depends on neither their order nor on what a run that was cut off has
     taken of them. InputError for a log that is no longer what was taken of it."""
-    found, known, before = Plan(), Known(manifest, role), Known(manifest, role)
+    found = Plan()
+    taken = [each for batch in manifest.of(role) for each in batch.inputs]
+    points = {(each.bytes, each.sha256) for each in taken}
     pieces: list[Piece] = []
     seen: list[tuple[LogFile, Surveyed]] = []
     for log, advance in _in_order(logs, on_progress):
         with plain_of(log, scratch) as (plain, is_copy):
-            closed = is_copy or log.suffix in COMPRESSED
-            done = survey(plain, known, closed=closed, on_read=(lambda _: None) if is_copy else advance)
+            done = survey(plain, points, (lambda _: None) if is_copy else advance)
             _add_losses(found, role, str(log), beside(log, plain))
             keep = plain if not is_copy or _is_stream(log) else None
         seen.append((log, done))
@@ -67,8 +73,8 @@ def plan(
             found.unchanged += 1
             continue
         pieces.append(Piece(log, done, keep))
-        known.add(str(log), (done.end, done.sha256))
-    _refuse_changed(seen, before)
+        points.add((done.end, done.sha256))
+    _refuse_changed(seen, taken)
     found.batches = _batches(pieces, batch_bytes)
     return found
 
@@ -85,6 +91,11 @@ def plain_of(log: LogFile, scratch: Path) -> Iterator[tuple[Path, bool]]:
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         plain = localize(log, Path(name))
         yield plain, plain != log
+
+
+def identity(log: LogFile) -> str:
+    """The whole path of a file, however it is spelt; of anything else its name."""
+    return str(log.resolve()) if isinstance(log, Path) and not _is_stream(log) else str(log)
 
 
 def _is_stream(log: LogFile) -> bool:
@@ -118,22 +129,42 @@ def _add_losses(found: Plan, role: Role, name: str, log: Path) -> None:
     found.aliases += [RoleAlias(role=role, previous=each.previous, current=each.current) for each in told.aliases]
 
 
-def _refuse_changed(seen: Sequence[tuple[LogFile, Surveyed]], before: Known) -> None:
-    """InputError for a log under whose name something else was taken, unless that is there under another name now.
-    Standard input, and pipes, are another log each time."""
+def _refuse_changed(seen: Sequence[tuple[LogFile, Surveyed]], taken: Sequence[Consumed]) -> None:
+    """InputError for a log of which something else was taken before, unless that is there under another name now.
+
+    It is known by its path, and by its first lines: an erasure or a repair leaves at least one of these. Of standard
+    input, and of pipes, the path says nothing.
+    """
     there = {point for _, done in seen for point in done.known}
+    latest = {each.name: each for each in taken}
     for log, done in seen:
-        name = str(log)
-        point = before.latest.get(name)
-        if not done.new_bytes or point is None or point in there or _is_stream(log):
+        if not done.new_bytes:
             continue
-        raise InputError(
-            "not what was taken of it before", where=name,
-            found="another beginning" if done.end >= point[0] else f"{done.end:,} bytes of whole lines",
-            expected=f"{point[0]:,} bytes with SHA-256 {point[1]}, and maybe more behind them",
-            hint="If it was rotated, name the rotated file as well; if that is gone, give this one another name. If it "
-            "was changed, compact the logs anew into another folder.",
-        )  # fmt: skip
+        same_name = None if _is_stream(log) else latest.get(identity(log))
+        if same_name is not None and (same_name.bytes, same_name.sha256) not in there:
+            hint = "If it was rotated, name the rotated file as well; if that is gone, give this one another name."
+            raise _changed(log, done, same_name, "another beginning", hint)
+        for each in taken:
+            # What was taken from here on, of a log that begins alike, should be what is here
+            begins_alike = each.start == done.start and _alike(done.first_lines, each.first_lines)
+            if begins_alike and (each.bytes, each.sha256) not in there:
+                hint = f"If {each.name} is another log, name it as well; if this is a part of it, nothing of it is new."
+                raise _changed(log, done, each, f"first lines of {each.name}, and then others", hint)
+
+
+def _alike(lines: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether half of the lines are the same: a single one may have been delivered twice."""
+    common = len(set(lines) & set(others))
+    return common > 0 and 2 * common >= min(len(lines), len(others))
+
+
+def _changed(log: LogFile, done: Surveyed, taken: Consumed, found: str, hint: str) -> InputError:
+    return InputError(
+        "not what was taken of it before", where=str(log),
+        found=found if done.end >= taken.bytes else f"{done.end:,} bytes of whole lines",
+        expected=f"{taken.bytes:,} bytes with SHA-256 {taken.sha256}, and maybe more behind them",
+        hint=f"{hint} If it was changed, compact the logs anew into another folder.",
+    )  # fmt: skip
 
 
 def _batches(pieces: Sequence[Piece], batch_bytes: int) -> list[list[Piece]]:

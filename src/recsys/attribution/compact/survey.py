@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from hashlib import sha256
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
 from msgspec import Struct
 
-from recsys.attribution.compact.manifest import Manifest
 from recsys.contracts.types import MAX_LINE_BYTES
 from recsys.errors import InputError
 from recsys.eventlog.writing.places import end_of_last_line
 
 READ_BYTES = 1 << 20
-BLANKS = b" \t\r"
-_LOOKED_AT = 64
+FIRST_LINES = 8
+"""So many lines tell whether a log is one that was taken, with changes."""
+_OF_A_REQUEST = b'"request_id"'
 
 Point = tuple[int, str]
 """So many bytes from the beginning of a log, and their SHA-256."""
 
 
 class Surveyed(Struct, frozen=True, kw_only=True):
-    """A log up to byte ``end``, behind its last whole line; ``sha256`` is of all that.
+    """A log up to byte ``end``, behind its last newline; ``sha256`` is of all that.
 
     New are the bytes from ``start`` on, with line ``line`` (1-based), whose SHA-256 is ``new_sha256``. ``known``: the
-    points up to which the content was taken before. ``rest``: bytes behind ``end``, of a line that is not whole yet.
+    points up to which the content was taken before. ``rest``: bytes behind ``end``, of a line without its newline.
+    ``first_lines``: see ``manifest.Consumed``.
     """
 
     start: int
@@ -38,6 +39,7 @@ class Surveyed(Struct, frozen=True, kw_only=True):
     new_sha256: str
     known: frozenset[Point]
     rest: int
+    first_lines: list[str]
 
     @property
     def new_bytes(self) -> int:
@@ -45,45 +47,37 @@ class Surveyed(Struct, frozen=True, kw_only=True):
         return self.end - self.start
 
 
-class Known:
-    """The points up to which logs of one role were taken."""
-
-    def __init__(self, manifest: Manifest, role: str) -> None:
-        self.points: set[Point] = set()
-        self.latest: dict[str, Point] = {}
-        for batch in manifest.of(role):
-            for each in batch.inputs:
-                self.add(each.name, (each.bytes, each.sha256))
-
-    def add(self, name: str, point: Point) -> None:
-        """The log ``name`` is taken up to there."""
-        self.points.add(point)
-        self.latest[name] = point
-
-
-def survey(plain: Path, known: Known, *, closed: bool, on_read: Callable[[int], None]) -> Surveyed:
-    """Read a plain file once, and what is new behind known content once more. ``closed``: nothing will be added to it,
-    so that its last line is whole without a newline. InputError where it is cut off meanwhile."""
+def survey(plain: Path, points: Collection[Point], on_read: Callable[[int], None]) -> Surveyed:
+    """Read a plain file once, and what is new behind known content once more. ``points``: up to where logs of its role
+    were taken. InputError where it is cut off meanwhile."""
     with plain.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        end = size if closed else _end_of_whole(file.fileno(), size)
+        end = end_of_last_line(file.fileno(), size)
         read = _Read(plain, file, on_read)
         hashes: dict[Point, int] = {}
-        for length in sorted({length for length, _ in known.points if length <= size} | {end}):
+        for length in sorted({length for length, _ in points if length <= end} | {end}):
             point = (length, read.until(length))
             hashes[point] = read.lines
-        found = frozenset(hashes.keys() & known.points)
+        found = frozenset(hashes.keys() & set(points))
         whole = next(hash for length, hash in hashes if length == end)
         start, line = max(((point[0], hashes[point] + 1) for point in found), default=(0, 1))
-        if 0 < start < end and os.pread(file.fileno(), 1, start - 1) != b"\n":
-            start, line = _behind_newline(file.fileno(), start, line)
-        if start >= end:
-            return Surveyed(start=end, end=end, line=line, sha256=whole, new_sha256="", known=found, rest=size - start)
         new = whole
-        if start > 0:
+        if 0 < start < end:
             file.seek(start)
             new = _Read(plain, file, on_read, start).until(end)
-    return Surveyed(start=start, end=end, line=line, sha256=whole, new_sha256=new, known=found, rest=size - end)
+    return Surveyed(
+        start=start, end=end, line=line, sha256=whole, new_sha256=new, known=found, rest=size - end,
+        first_lines=_first_lines(plain, end),
+    )  # fmt: skip
+
+
+def _first_lines(plain: Path, end: int) -> list[str]:
+    """Hashes of the first whole lines that name a request: blank ones, and headers, are in many logs."""
+    with plain.open("rb") as content:
+        lines = list(islice(iter(lambda: content.readline(MAX_LINE_BYTES), b""), FIRST_LINES))
+    ends = accumulate(map(len, lines))
+    return [sha256(line).hexdigest()[:16] for line, at in zip(lines, ends, strict=True)
+            if at <= end and _OF_A_REQUEST in line]  # fmt: skip
 
 
 class _Read:
@@ -107,28 +101,6 @@ class _Read:
             self._at += len(chunk)
             self._on_read(len(chunk))
         return self._digest.hexdigest()
-
-
-def _end_of_whole(fd: int, size: int) -> int:
-    """Behind the last whole line: one that ends, or a last one that is a whole object and only lacks its newline."""
-    end = end_of_last_line(fd, size)
-    if not 0 < size - end <= MAX_LINE_BYTES:
-        return end
-    line = os.pread(fd, size - end, end)
-    try:
-        whole = isinstance(msgspec.json.decode(line), dict)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        whole = False
-    return size if whole else end
-
-
-def _behind_newline(fd: int, start: int, line: int) -> tuple[int, int]:
-    """Where the next line begins, when a line without its newline was taken and the newline has come since."""
-    behind = os.pread(fd, _LOOKED_AT, start)
-    blanks = len(behind) - len(behind.lstrip(BLANKS))
-    if behind[blanks : blanks + 1] == b"\n":
-        return start + blanks + 1, line + 1
-    return start, line
 
 
 def pieces(path: Path, start: int, end: int) -> Iterator[bytes]:

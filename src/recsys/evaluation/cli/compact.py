@@ -68,15 +68,15 @@ def _tell(done: Sequence[Done], output: Path) -> None:
         for path in each.invalid_files:
             sys.stderr.write(f"recsys-eval: invalid lines are kept in {output / path}\n")
         for name, rest in each.unfinished.items():
-            sys.stderr.write(
-                f"recsys-eval: {name}: {rest:,} bytes of a line that is not whole yet are left for later\n"
-            )
+            told = f"the last line has no newline: its {rest:,} bytes are left until it has"
+            sys.stderr.write(f"recsys-eval: {name}: {told}\n")
     for each in done:
-        new = f"{_count(each.rows, 'row')} in {_count(each.parts, 'new part')}"
-        if not each.rows and not each.invalid:
-            new = "nothing new"
-        invalid = f", {each.invalid:,} invalid" if each.invalid else ""
-        sys.stdout.write(f"{each.role}: {new}{invalid}; {_count(each.valid_rows, 'row')} in all\n")
+        new = "nothing new"
+        if each.rows or each.invalid:
+            new = f"{_count(each.rows, 'row')} in {_count(each.parts, 'new part')}"
+            new += f", {each.invalid:,} invalid" if each.invalid else ""
+            new += f", nothing of {_count(each.unchanged, 'log')}" if each.unchanged else ""
+        sys.stdout.write(f"{each.role}: {new}; {_count(each.valid_rows, 'row')} in all\n")
 
 
 def _count(number: int, thing: str) -> str:
