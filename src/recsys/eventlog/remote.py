@@ -45,9 +45,9 @@ class Remote(Struct, frozen=True, eq=False):
             yield PurePosixPath(key).name, self.store.read(key)
 
 
-def expand(url: str, suffixes: tuple[str, ...], *, hidden: bool = True) -> list[Remote]:
-    """The object of this URL, or the logs below it, by key. InputError where there is none; StorageError where the
-    store does not answer. ``hidden``: whether keys with a part that begins with ``_`` or ``.`` are logs too."""
+def expand(url: str, suffixes: tuple[str, ...]) -> list[Remote]:
+    """The object of this URL, or the logs below it, by key; those with a part that begins with ``_`` or ``.`` are what a
+    writer has not ended. InputError where there is none; StorageError where the store does not answer."""
     _check(url)
     parent, _, name = url.rpartition("/")
     if name and not parent.endswith(":/"):
@@ -57,7 +57,7 @@ def expand(url: str, suffixes: tuple[str, ...], *, hidden: bool = True) -> list[
             return [Remote(store, name, () if store.head(index) is None else (index,))]
     store = Store(url)
     keys = {each.key for each in store.list()}
-    found = [_remote(store, key, keys) for key in sorted(keys) if key.endswith(suffixes) and (hidden or _is_data(key))]
+    found = [_remote(store, key, keys) for key in sorted(keys) if key.endswith(suffixes) and _is_data(key)]
     if not found:
         told = f"{len(keys):,} other objects" if keys else "nothing"
         expected = f"objects whose names end in {', '.join(suffixes)}"

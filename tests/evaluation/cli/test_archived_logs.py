@@ -141,6 +141,19 @@ def test_a_segment_that_is_there_plain_and_packed_counts_once(recsys_eval, writt
         assert [part.rows for part in report.inputs] == [20, 10], spec
 
 
+def test_what_a_writer_has_not_ended_is_no_log(recsys_eval, written, tmp_path):
+    """Below a prefix no object is read of which a part of the name begins with _ or a dot."""
+    content = (written / "exposure-2026-02-05.w2-1.jsonl").read_bytes()
+    for name in ("day/a.jsonl", "_tmp/a.jsonl", "day/.a.jsonl", "day/_a.jsonl"):
+        path = tmp_path / "archive" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if name == "day/a.jsonl" else content[:-20])
+    report, _ = run(
+        recsys_eval, "--exposures", f"file://{tmp_path}/archive/", "--outcomes", written / "outcome-*.jsonl"
+    )
+    assert [part.path for part in report.inputs[:-1]] == [f"file://{tmp_path}/archive/day/a.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("spec", "told"),
     [

@@ -153,7 +153,7 @@ def propensities(paths: Sequence[Path], *, only_valid: bool) -> str:
 
 def _expand(spec: str) -> Sequence[LogFile]:
     if is_url(spec):
-        return remote.expand(spec, (PARQUET,), hidden=False)
+        return remote.expand(spec, (PARQUET,))
     path = Path(spec)
     try:
         found = parquet_files(path) if path.is_dir() else [path] if path.exists() else parquet_matches(spec)
