@@ -22,6 +22,7 @@ MAX_DIGITS = 4000  # Python refuses to convert longer integers from text
 SHOWN_DIGITS = 25
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _DOTTED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 
 
@@ -262,7 +263,7 @@ def _beyond_schema(record: Any) -> list[Finding]:
     """What JSON Schema cannot refuse, or not by name: 1.0 for an integer, lone surrogates, numbers beyond a double."""
     found = []
     for path, value in _leaves(record, "$"):
-        if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+        if isinstance(value, str) and _HALF_PAIR.search(value):
             expected = "Unicode text"
             found.append(Finding(path=path, rule="surrogate", found="half of a surrogate pair", expected=expected))
         if isinstance(value, float) and math.isinf(value):

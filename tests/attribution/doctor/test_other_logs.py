@@ -299,3 +299,43 @@ def test_more_refused_lines_than_are_looked_at(monkeypatch):
     assert causes(found) == [("missing_request_id", "", "serious")]
     assert found.findings[0].evidence.rows == 40
     assert "By the first 10 of 40 refused lines; the rest is taken alike." in found.findings[0].evidence.facts
+
+
+def test_refused_lines_are_bounded_in_bytes(monkeypatch):
+    """Of 40 lines of 10 kB each those within 100 kB are looked at, and nothing is kept of them but what is told."""
+    from recsys.attribution.doctor import cases, refusals
+
+    kept = []
+    monkeypatch.setattr(refusals, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(cases, "refusals", lambda *asked: kept.extend(refusals.refusals(*asked)) or kept)
+    shown, done, _ = doctor_world.world(4, requests=600)
+    rows = [
+        {**row, "request_id": " " * 4_000, "ts": [row["ts"]], "context": {**row["context"], "note": "x" * 6_000}}
+        if place < 40 else row
+        for place, row in enumerate(done)
+    ]  # fmt: skip
+    finding = examine(shown, rows).findings[0]
+    assert (finding.detector, finding.evidence.rows) == ("missing_request_id", 40)
+    assert f"By the first {len(kept)} of 40 refused lines; the rest is taken alike." in finding.evidence.facts
+    assert 8 <= len(kept) < 10
+    assert all(len(msgspec.json.encode(line)) < 1_500 for line in kept)
+    assert [line.record["ts"] for line in kept] == [[]] * len(kept)
+
+
+def test_personal_data_in_odd_refused_lines():
+    """Halves of surrogate pairs, NUL, a nesting that Python's stack would not hold, names without end, broken JSON:
+    each line with an address is counted once."""
+    shown, done, _ = doctor_world.world(4, requests=600)
+    mail = '"jane@example.org"'
+    lines = [
+        '{"a": "\\ud800", "\\ud800": ' + mail + "}",
+        '{"a": "\\u0000 jane@example.org"}',
+        '{"a": ' * 900 + mail + "}" * 900,
+        "{" + ", ".join(f'"name{number}": "joe{number}@example.org"' for number in range(300)) + "}",
+        '{"broken": ' + mail,
+        '{"nothing": "here"}',
+    ]
+    [finding] = [
+        each for each in examine(shown, [*done, *lines]).findings if each.subject == "outcomes refused e-mail"
+    ]  # fmt: skip
+    assert (finding.evidence.rows, finding.evidence.of) == (5, 6)

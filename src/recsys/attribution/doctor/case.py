@@ -25,24 +25,25 @@ class KeyUse(Struct, frozen=True, kw_only=True):
 
 
 class Refused(Struct, frozen=True, kw_only=True):
-    """A line that validation refused: its place, the rules it breaks as (rule, JSON path), and its JSON object as far
-    as it is one; else the beginning of its ``text``."""
+    """A line that validation refused: its place, the rules it breaks as (rule, JSON path), and of its JSON object, if
+    it is one, request_id, event_type, ts and the context values that the case is broken down by (``refusals``)."""
 
     role: str
     place: Place
     broken: tuple[tuple[str, str], ...]
     record: Mapping[str, Any] | None
-    text: str = ""
 
 
 @dataclass(frozen=True)
 class Case:
-    """``contexts``: log → key → its use. ``refused``: the lines that validation refused, the first 100,000 of each log.
-    ``bucket_us``: the width in which the case looks at time."""
+    """``contexts``: log → key → its use, of the keys that most rows have; ``keys``: log → how many keys there are.
+    ``refused``: the lines that validation refused, as far as they are looked at (``refusals``). ``bucket_us``: the
+    width in which the case looks at time."""
 
     joined: Joined
     quality: DataQuality
     contexts: Mapping[str, Mapping[str, KeyUse]]
+    keys: Mapping[str, int]
     refused: Sequence[Refused]
     as_of_us: int
     bucket_us: int

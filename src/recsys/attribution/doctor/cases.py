@@ -16,6 +16,9 @@ from recsys.attribution.join import ALWAYS_BY, join
 from recsys.attribution.policy import Policy
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, AcceptedDataset
 
+MOST_KEYS = 200
+"""Of so many context keys of a log, those that most rows have, each is looked at by itself; of the others all together.
+A table ``<log>_usual_keys`` holds them."""
 MAX_VALUES = 50
 """A key with more values is no key to break down by."""
 TELLING = (
@@ -41,11 +44,11 @@ def prepare(
     """The case of these logs, all relations of the join made."""
     logs = {"exposures": accepted.exposures, "outcomes": accepted.outcomes, "assignments": accepted.assignments}
     contexts: dict[str, dict[str, KeyUse]] = {}
+    keys: dict[str, int] = {}
     for role, log in logs.items():
         if log is not None:
             engine.stage_contexts(f"{role}_context", role, log)
-            used = engine.rows(f"SELECT key, sum(n), count(*) FROM {role}_context GROUP BY key ORDER BY key")
-            contexts[role] = {key: KeyUse(rows=int(rows), values=int(values)) for key, rows, values in used}
+            contexts[role], keys[role] = _used_keys(engine, role)
     joined = join(engine, accepted, policy, scratch=scratch, slice_keys=keys_to_slice(contexts))
     as_of_us = _micros(now)
     bucket_us = width_us(engine)
@@ -54,10 +57,20 @@ def prepare(
         joined=joined,
         quality=quality.data_quality(joined),
         contexts=contexts,
-        refused=refusals(accepted),
+        keys=keys,
+        refused=refusals(accepted, joined.slice_keys),
         as_of_us=as_of_us,
         bucket_us=bucket_us,
     )
+
+
+def _used_keys(engine: Engine, role: str) -> tuple[dict[str, KeyUse], int]:
+    """The usual keys of a log's contexts with their use, by name; and how many keys there are."""
+    used = f"SELECT key, sum(n) AS n, count(*) AS n_values FROM {role}_context GROUP BY key"
+    engine.create(f"{role}_usual_keys", f"{used} ORDER BY n DESC, key LIMIT {MOST_KEYS}")
+    usual = engine.rows(f"SELECT key, n, n_values FROM {role}_usual_keys ORDER BY key")
+    [(total,)] = engine.rows(f"SELECT count(DISTINCT key) FROM {role}_context")
+    return {key: KeyUse(rows=int(rows), values=int(values)) for key, rows, values in usual}, int(total)
 
 
 def keys_to_slice(contexts: Mapping[str, Mapping[str, KeyUse]]) -> list[str]:

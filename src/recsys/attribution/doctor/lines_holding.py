@@ -23,17 +23,17 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
 _row = msgspec.json.Decoder(_Row).decode
 
 
-def places_holding(case: Case, log: Log, key: str, values: Sequence[str] | None) -> frozenset[Place]:
-    """The places of the first few lines of a JSONL log whose context has one of ``values`` (None: any) at ``key``; none
-    of Parquet."""
+def places_holding(case: Case, log: Log, key: str | None, values: Sequence[str] | None) -> frozenset[Place]:
+    """The places of the first few lines of a JSONL log whose context has one of ``values`` (None: any) at ``key``
+    (None: at any); none of Parquet."""
     files: Accepted | None = getattr(case.joined.dataset, log)
     if files is None or files.kind != "jsonl":
         return frozenset()
     return frozenset(islice(_places(files, key, None if values is None else values[:MANY]), FEW))
 
 
-def _places(log: Accepted, key: str, values: Sequence[str] | None) -> Iterator[Place]:
-    sought = needles([key] if values is None else values)
+def _places(log: Accepted, key: str | None, values: Sequence[str] | None) -> Iterator[Place]:
+    sought = needles(values if values is not None else [] if key is None else [key])
     wanted = None if values is None else set(values)
     for path, origin, size in zip(log.paths, log.origins, log.sizes, strict=True):
         line = 1
@@ -47,8 +47,9 @@ def _places(log: Accepted, key: str, values: Sequence[str] | None) -> Iterator[P
                 line += block.count(b"\n", at)
 
 
-def _holds(line: bytes, key: str, wanted: set[str] | None) -> bool:
+def _holds(line: bytes, key: str | None, wanted: set[str] | None) -> bool:
     context = _row(line).context
-    if isinstance(context, msgspec.UnsetType) or key not in context:
+    if isinstance(context, msgspec.UnsetType):
         return False
-    return wanted is None or context[key] in wanted
+    there = list(context.values()) if key is None else [context[key]] if key in context else []
+    return any(wanted is None or value in wanted for value in there)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from operator import itemgetter
 from types import MappingProxyType
 
 from msgspec import Struct
 
 from recsys.attribution.doctor.breakdown import Cell, cells, tellable
 from recsys.attribution.doctor.case import Case
-from recsys.attribution.doctor.case import text as quoted
 from recsys.attribution.doctor.lines_holding import places_holding
 from recsys.attribution.doctor.symptoms import Log, Rows
+from recsys.attribution.engine import BATCH_ROWS
 
 IDS: Mapping[Log, tuple[str, ...]] = MappingProxyType(
     {
@@ -36,21 +38,31 @@ _HASHES = (
 )
 
 
+Batches = Iterator[tuple[list[str], list[int]]]
+"""Distinct values with the rows of each."""
+
+
 class TextColumn(Struct, frozen=True):
-    """An id of a log, or a key of its contexts."""
+    """An id of a log, or a key of its contexts; or ``others``: all of its keys that few rows have, as one
+    (``cases.MOST_KEYS``)."""
 
     log: Log
     name: str
     in_context: bool = False
+    others: bool = False
 
     @property
     def title(self) -> str:
         """``outcomes.user_id``, ``exposures.context.device``: a column's name, not to be told."""
+        if self.others:
+            return f"{self.log}.context"
         return f"{self.log}.{'context.' if self.in_context else ''}{self.name}"
 
     @property
     def told(self) -> str:
         """``user_id``, ``context.device``: the name in words, of a key that could be somebody's only its length."""
+        if self.others:
+            return "context (all keys that few rows have)"
         return f"context.{tellable(self.name)}" if self.in_context else self.name
 
 
@@ -59,41 +71,76 @@ def ids(case: Case) -> list[TextColumn]:
     return [TextColumn(log, name) for log, names in IDS.items() if _has(case, log) for name in names]
 
 
-def contexts(case: Case) -> list[TextColumn]:
-    """The keys of their contexts."""
-    return [TextColumn(log, key, in_context=True) for log in IDS for key in sorted(case.contexts.get(log, {}))]
-
-
 def _has(case: Case, log: Log) -> bool:
     return log != "assignments" or case.joined.dataset.assignments is not None
 
 
-def batches(case: Case, column: TextColumn) -> Iterator[tuple[list[str], list[int]]]:
-    """The distinct values of a column with their rows, a batch at a time."""
-    found = (
-        case.context_values(column.log, column.name) if column.in_context else case.distinct(column.log, column.name)
-    )
-    return _known(found)
+def batches(case: Case, column: TextColumn) -> Batches:
+    """The distinct values of an id with their rows, a batch at a time."""
+    return _known(case.distinct(column.log, column.name))
 
 
-def readable(case: Case, column: TextColumn) -> Iterator[tuple[list[str], list[int]]]:
+def readable(case: Case, column: TextColumn) -> Batches:
     """``batches`` without hashes and UUIDs, which hold nothing to read and are most of many columns. Their rows come as
     those of an empty value, all together."""
-    source, text, n = f"staged_{column.log}", column.name, "count(*)"
-    if column.in_context:
-        source, text, n = (
-            f"(SELECT * FROM {column.log}_context WHERE key = {quoted(column.name)}) AS c",
-            "value",
-            "sum(n)",
-        )
-    elif (column.log, column.name) == ("exposures", "item_id"):
+    source, text = f"staged_{column.log}", column.name
+    if (column.log, column.name) == ("exposures", "item_id"):
         source, text = _LISTED, "item_id"
-    value = f"CASE WHEN {_HASHES.format(text=text)} THEN '' ELSE {text} END"
-    query = f"SELECT {value}, {n} FROM {source} WHERE {text} IS NOT NULL GROUP BY {value}"
+    value = _without_hashes(text)
+    query = f"SELECT {value}, count(*) FROM {source} WHERE {text} IS NOT NULL GROUP BY {value}"
     return _known(case.joined.engine.batches(query))
 
 
-def _known(found: Iterator[list[tuple[str, int]]]) -> Iterator[tuple[list[str], list[int]]]:
+def contexts(case: Case) -> Iterator[tuple[TextColumn, Batches]]:
+    """The keys of the contexts of all logs, each with its distinct values and their rows. A log is read once, however
+    many keys it has, so the batches of a key are to be taken before the next key is."""
+    return _contexts(case, "value")
+
+
+def readable_contexts(case: Case) -> Iterator[tuple[TextColumn, Batches]]:
+    """``contexts`` without hashes and UUIDs, as in ``readable``."""
+    return _contexts(case, _without_hashes("value"))
+
+
+def keys(case: Case, log: Log) -> Batches:
+    """The keys of the contexts of a log, with the rows of each."""
+    if log in case.contexts:
+        yield from _known(case.joined.engine.batches(f"SELECT key, sum(n) FROM {log}_context GROUP BY key"))
+
+
+def _contexts(case: Case, value: str) -> Iterator[tuple[TextColumn, Batches]]:
+    for log in IDS:
+        if log in case.contexts:
+            found = case.joined.engine.batches(
+                f"SELECT c.key, {value}, sum(c.n) FROM {log}_context AS c INNER JOIN {log}_usual_keys AS u "
+                f"ON c.key = u.key WHERE c.value IS NOT NULL GROUP BY c.key, {value} ORDER BY c.key"
+            )
+            for key, batches in by_name(found):
+                yield TextColumn(log, key, in_context=True), batches
+            if case.keys[log] > len(case.contexts[log]):
+                others = case.joined.engine.batches(
+                    f"SELECT {value}, sum(n) FROM {log}_context WHERE value IS NOT NULL "
+                    f"AND key NOT IN (SELECT key FROM {log}_usual_keys) GROUP BY {value}"
+                )
+                yield TextColumn(log, "", in_context=True, others=True), _known(others)
+
+
+def _without_hashes(text: str) -> str:
+    return f"CASE WHEN {_HASHES.format(text=text)} THEN '' ELSE {text} END"
+
+
+def by_name(found: Iterator[list[tuple[str, str, int]]]) -> Iterator[tuple[str, Batches]]:
+    """Rows (name, value, n), ordered by name, as each name with its batches: to be taken before the next name is."""
+    for name, rows in groupby((row for batch in found for row in batch), itemgetter(0)):
+        yield name, _batched(rows)
+
+
+def _batched(rows: Iterator[tuple[str, str, int]]) -> Batches:
+    while batch := list(islice(rows, BATCH_ROWS)):
+        yield [value for _, value, _ in batch], [int(n) for _, _, n in batch]
+
+
+def _known(found: Iterator[list[tuple[str, int]]]) -> Batches:
     for batch in found:
         known = [(value, int(n)) for value, n in batch if value is not None]
         yield [value for value, _ in known], [n for _, n in known]
@@ -110,9 +157,10 @@ def rows_with(case: Case, column: TextColumn, values: Sequence[str] | None, tabl
     engine. Of context keys that no relation holds, the places of a few."""
     source, text = f"staged_{column.log}", column.name
     if column.in_context:
-        place = dict(case.slices).get(column.name)
+        place = None if column.others else dict(case.slices).get(column.name)
         if place is None:
-            return Rows(places=places_holding(case, column.log, column.name, values))
+            key = None if column.others else column.name
+            return Rows(places=places_holding(case, column.log, key, values))
         text = place
     elif (column.log, column.name) == ("exposures", "item_id"):
         source, text = _LISTED, "item_id"

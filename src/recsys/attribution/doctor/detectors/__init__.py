@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from recsys.attribution.doctor.detectors.ambiguous_requests import AMBIGUOUS_REQUESTS
 from recsys.attribution.doctor.detectors.anonymous_identity import ANONYMOUS_IDENTITY
+from recsys.attribution.doctor.detectors.context_keys import CONTEXT_KEYS
 from recsys.attribution.doctor.detectors.delays import CLOCK_SKEW, LATE_OUTCOMES, WINDOW_TOO_SHORT
 from recsys.attribution.doctor.detectors.future import FUTURE
 from recsys.attribution.doctor.detectors.list_shapes import LIST_SHAPES
@@ -36,6 +37,7 @@ DETECTORS: tuple[Detector, ...] = (
     PERSONAL_DATA,
     WEAK_HASHES,
     SLICING_KEYS,
+    CONTEXT_KEYS,
     AMBIGUOUS_REQUESTS,
     CLOCK_SKEW,
     LATE_OUTCOMES,

@@ -9,15 +9,15 @@ with the kinds (``personal``); a column whose values may half be chance is a war
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import MappingProxyType
 
 from recsys.attribution.doctor import refused_text, text_columns
 from recsys.attribution.doctor.breakdown import instant, told_by_key, where_and_when
-from recsys.attribution.doctor.case import Case, Refused
+from recsys.attribution.doctor.case import Case
 from recsys.attribution.doctor.personal import ColumnSearch, Kind, Match
 from recsys.attribution.doctor.symptoms import Detector, Limits, Log, Rows, Severity, Symptom
-from recsys.attribution.doctor.text_columns import TextColumn
+from recsys.attribution.doctor.text_columns import Batches, TextColumn
 
 KEPT = 200_000
 """So many of the values that a column holds are kept, for their rows to be found."""
@@ -50,21 +50,27 @@ _FIX_CONTEXT = "Leave {name} out of the context, or write what it stands for (a 
 
 def _look(case: Case, limits: Limits) -> list[Symptom]:
     symptoms = []
-    for place, column in enumerate([*text_columns.ids(case), *text_columns.contexts(case)]):
+    for place, (column, batches) in enumerate(_columns(case)):
         search, values, rows = ColumnSearch(column.title, examples=KEPT), 0, 0
-        for batch, counts in text_columns.readable(case, column):
+        for batch, counts in batches:
             search.add(batch, counts)
             values, rows = values + len(batch), rows + sum(counts)
         for match in search.found():
             if match.values >= limits["values"]:
-                kept = None if match.values == values else match.examples
+                kept = None if match.values == values and not column.others else match.examples
                 found = text_columns.rows_with(case, column, kept, f"personal_{place}_{match.kind.name.lower()}")
                 of = text_columns.rows_of(case, column.log) if column.in_context else rows
                 symptoms.append(_symptom(case, column, match, found, of))
     for log in text_columns.IDS:
         symptoms += _in_keys(case, log, limits)
-        symptoms += _in_refused(log, [line for line in case.refused if line.role == log], limits)
+        symptoms += _in_refused(case, log, limits)
     return symptoms
+
+
+def _columns(case: Case) -> Iterator[tuple[TextColumn, Batches]]:
+    for column in text_columns.ids(case):
+        yield column, text_columns.readable(case, column)
+    yield from text_columns.readable_contexts(case)
 
 
 def _symptom(case: Case, column: TextColumn, match: Match, rows: Rows, of: int) -> Symptom:
@@ -107,9 +113,9 @@ def _by_chance(match: Match) -> list[str]:
 
 def _in_keys(case: Case, log: Log, limits: Limits) -> Iterator[Symptom]:
     """Identifiers that are the keys of contexts."""
-    used = case.contexts.get(log, {})
     search = ColumnSearch(f"{log}.context", examples=KEPT)
-    search.add(list(used), [use.rows for use in used.values()])
+    for keys, counts in text_columns.keys(case, log):
+        search.add(keys, counts)
     for match in search.found():
         if match.values >= limits["values"]:
             yield Symptom(
@@ -124,20 +130,16 @@ def _in_keys(case: Case, log: Log, limits: Limits) -> Iterator[Symptom]:
             )
 
 
-def _in_refused(log: Log, lines: Sequence[Refused], limits: Limits) -> Iterator[Symptom]:
+def _in_refused(case: Case, log: Log, limits: Limits) -> Iterator[Symptom]:
     """Identifiers in lines that validation refused; each line counts once for each kind."""
-    columns: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
-    for number, line in enumerate(lines):
-        for name, text in refused_text.texts(line):
-            columns[name][text].add(number)
+    lines = [line for line in case.refused if line.role == log]
+    if not lines:
+        return
     concerned: dict[Kind, set[int]] = defaultdict(set)
     values: Counter[Kind] = Counter()
-    for name, texts in columns.items():
-        search = ColumnSearch(f"{log}.{name}", examples=KEPT)
-        search.add(list(texts), [len(numbers) for numbers in texts.values()])
-        for match in search.found():
-            values[match.kind] += match.values
-            concerned[match.kind].update(*(texts[value] for value in match.examples))
+    for name, match in _matches_in_refused(case, log):
+        values[match.kind] += match.values
+        concerned[match.kind].update(refused_text.lines_with(case, log, name, match.examples))
     for kind, numbers in concerned.items():
         if values[kind] >= limits["values"]:
             yield Symptom(
@@ -151,6 +153,15 @@ def _in_refused(log: Log, lines: Sequence[Refused], limits: Limits) -> Iterator[
                 subject=f"{log} refused {kind}",
                 rows=Rows(places=frozenset(lines[number].place for number in numbers)),
             )
+
+
+def _matches_in_refused(case: Case, log: Log) -> Iterator[tuple[str, Match]]:
+    """What stands under each name."""
+    for name, batches in refused_text.by_name(case, log):
+        search = ColumnSearch(f"{log}.{name}", examples=KEPT)
+        for batch, counts in batches:
+            search.add(batch, counts)
+        yield from ((name, match) for match in search.found())
 
 
 PERSONAL_DATA = Detector(

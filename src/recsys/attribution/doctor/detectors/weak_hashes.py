@@ -7,13 +7,14 @@ fewer are silent): who has the log has the ids.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import MappingProxyType
 
 from recsys.attribution.doctor import text_columns
 from recsys.attribution.doctor.breakdown import told_by_key
 from recsys.attribution.doctor.case import Case
 from recsys.attribution.doctor.symptoms import Detector, Limits, Symptom
-from recsys.attribution.doctor.text_columns import TextColumn
+from recsys.attribution.doctor.text_columns import Batches, TextColumn
 from recsys.attribution.doctor.weak_hashes import WeakHash, WeakHashSearch
 
 KEPT = 200_000
@@ -27,19 +28,18 @@ _FIX = (
 
 
 def _look(case: Case, limits: Limits) -> list[Symptom]:
-    columns = [column for column in text_columns.ids(case) if column.name == "user_id"] + text_columns.contexts(case)
     search = WeakHashSearch(text_columns.raw_ids(case, KNOWN), examples=KEPT)
-    values = dict.fromkeys((column.title for column in columns), 0)
-    for column in columns:
-        for batch, counts in text_columns.batches(case, column):
+    by_title, values = {}, {}
+    for column, batches in _columns(case):
+        by_title[column.title], values[column.title] = column, 0
+        for batch, counts in batches:
             search.add(column.title, batch, counts)
             values[column.title] += len(batch)
-    by_title = {column.title: column for column in columns}
     symptoms = []
     for place, weak in enumerate(search.found()):
         if weak.values >= limits["values"]:
             column = by_title[weak.column]
-            kept = None if weak.values == values[weak.column] else weak.examples
+            kept = None if weak.values == values[weak.column] and not column.others else weak.examples
             found = text_columns.rows_with(case, column, kept, f"weak_{place}")
             first, last = text_columns.span(case, column.log, found)
             keys = tuple(key for key in case.joined.slice_keys if not column.in_context or key != column.name)
@@ -60,6 +60,13 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
                 )
             )
     return symptoms
+
+
+def _columns(case: Case) -> Iterator[tuple[TextColumn, Batches]]:
+    for column in text_columns.ids(case):
+        if column.name == "user_id":
+            yield column, text_columns.batches(case, column)
+    yield from text_columns.contexts(case)
 
 
 def _cause(column: TextColumn, weak: WeakHash) -> str:
