@@ -77,6 +77,28 @@ def test_warnings(recsys_eval, faulty, tmp_path):
     assert check["unable"] == "turned off"
 
 
+def test_no_clean_bill_of_nothing(recsys_eval, faulty, tmp_path):
+    """Detectors that were turned off are told apart from those that cannot look; where none looked there is an error:
+    1, and no bill."""
+    limits = tmp_path / "limits.yaml"
+    listed = recsys_eval("doctor", "--list").out
+    off = listed.replace("enabled: true", "enabled: false")
+    names = [line.rstrip(":") for line in listed.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    limits.write_text(off)
+    done = recsys_eval("doctor", *faulty, "--thresholds", str(limits))
+    assert (done.status, done.out) == (1, "")
+    assert "limits.yaml: all detectors are turned off" in done.err
+    limits.write_text(off.replace("propensities:\n  enabled: false", "propensities:\n  enabled: true"))
+    done = recsys_eval("doctor", *faulty, "--thresholds", str(limits))
+    assert (done.status, done.out) == (1, "")
+    assert "no detector had anything to look at (found propensities: no list has propensities)" in done.err
+    limits.write_text("".join(f"{name}: {{enabled: {name in {'bots', 'propensities'}}}}\n" for name in names))
+    done = recsys_eval("doctor", *faulty, "--thresholds", str(limits))
+    assert done.status == 0
+    bill = " ".join(done.out.split())
+    assert f"of {len(names)} detectors 1 had nothing to look at and {len(names) - 2} were turned off." in bill
+
+
 def test_the_list_is_what_thresholds_read(recsys_eval, faulty, tmp_path):
     """`--list` prints every detector with its limits, as YAML that changes nothing."""
     listed = recsys_eval("doctor", "--list")

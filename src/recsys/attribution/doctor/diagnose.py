@@ -19,8 +19,10 @@ from recsys.attribution.engine.choice import EngineChoice, opened
 from recsys.attribution.opening import DEFAULT_ENGINE
 from recsys.attribution.policy import Policy
 from recsys.contracts.diagnosis import Bill, Check, Diagnosis, Evidence, Finding, Sample
+from recsys.errors import InputError
 from recsys.eventlog.validation import Progress
 
+TURNED_OFF = "turned off"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Looking = Callable[[int, int], None]
 """Called with (detectors that have looked, detectors in all)."""
@@ -36,7 +38,8 @@ def diagnose(
     on_progress: Progress | None = None,
     on_look: Looking | None = None,
 ) -> Diagnosis:
-    """Examine the logs. ``now``: rows later than it are from the future. RecsysError only where nothing can be read."""
+    """Examine the logs. ``now``: rows later than it are from the future. RecsysError only where nothing can be read, or
+    no detector has anything to look at: that is no clean bill."""
     chosen = limits.read(thresholds, DETECTORS)
     with tempfile.TemporaryDirectory(prefix="recsys-") as name:
         scratch = Path(name)
@@ -44,6 +47,7 @@ def diagnose(
         with opened(engine, scratch) as running:
             case = cases.prepare(running, accepted, policy, chosen, now=now, scratch=scratch)
             symptoms, checks = _look(case, chosen, on_look)
+            _refuse_nothing(checks)
             found = _findings(case, symptoms)
             return Diagnosis(
                 created_at=now,
@@ -73,8 +77,17 @@ def _look(
         except Unable as why:
             checks.append(Check(detector=detector.name, question=detector.question, unable=str(why)))
     off = [detector for detector in DETECTORS if detector.name not in chosen]
-    checks += [Check(detector=each.name, question=each.question, unable="turned off") for each in off]
+    checks += [Check(detector=each.name, question=each.question, unable=TURNED_OFF) for each in off]
     return symptoms, checks
+
+
+def _refuse_nothing(checks: Sequence[Check]) -> None:
+    if all(check.unable for check in checks):
+        why = [f"{check.detector}: {check.unable}" for check in checks if check.unable != TURNED_OFF]
+        raise InputError(
+            "no detector had anything to look at", found="; ".join(why),
+            hint="The others are turned off in the YAML of --thresholds.",
+        )  # fmt: skip
 
 
 def _findings(case: Case, named: Sequence[tuple[str, Symptom]]) -> list[Finding]:
@@ -129,9 +142,7 @@ def _bill(case: Case, found: Sequence[Finding], checks: Sequence[Check]) -> Bill
     match = case.quality.rates.match.value
     if match is not None:
         told += f", match rate {match:.2%}"
-    unable = sum(bool(check.unable) for check in checks)
-    silent = f"; {unable} of {len(checks)} detectors had nothing to look at" if unable else ""
-    headline = f"A clean bill: nothing found in {told}{silent}."
+    headline = f"A clean bill: nothing found in {told}{_silent(checks)}."
     if found:
         severe = [f"{counted[kind]} {kind}" for kind in ("serious", "warning") if counted[kind]]
         headline = f"{' and '.join(severe)} finding{'s' if len(found) > 1 else ''} in {told}."
@@ -144,6 +155,15 @@ def _bill(case: Case, found: Sequence[Finding], checks: Sequence[Check]) -> Bill
         metric=metric,
         value=numerator / denominator if denominator else None,
     )
+
+
+def _silent(checks: Sequence[Check]) -> str:
+    """How many detectors a clean bill is not of."""
+    off = sum(check.unable == TURNED_OFF for check in checks)
+    unable = sum(bool(check.unable) for check in checks) - off
+    counted = [(unable, "had nothing to look at"), (off, "were turned off")]
+    told = [f"{count} {what}" for count, what in counted if count]
+    return f"; of {len(checks)} detectors {' and '.join(told)}" if told else ""
 
 
 def _effective(chosen: Mapping[str, Limits], policy: Policy) -> dict[str, Any]:

@@ -14,7 +14,8 @@ MOST = 1e12
 
 
 def read(path: str | None, detectors: Sequence[Detector]) -> dict[str, Limits]:
-    """Detector → its limits, of those that are not turned off; ConfigError names the nearest known word.
+    """Detector → its limits, of those that are not turned off; ConfigError names the nearest known word, and refuses to
+    turn off all of them.
 
     ::
 
@@ -35,6 +36,10 @@ def read(path: str | None, detectors: Sequence[Detector]) -> dict[str, Limits]:
                 name: documents.number(value, f"{where}.{name}", low=0, high=MOST) for name, value in given.items()
             }
             found[each.name] = {**each.limits, **numbers}
+    if not found:
+        raise ConfigError(
+            "all detectors are turned off", where=path or "", expected="one at least that looks at the logs"
+        )
     return found
 
 
