@@ -6,14 +6,19 @@ salt, no key and no identifier of a person.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
+from recsys import __version__
 from recsys.contracts.config import TenantConfig
 from recsys.errors import InputError
+
+MAX_DEPTH = 200
+MOST_SHOWN = 40
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,9 +72,47 @@ def current(versions: list[_Version]) -> _Version | None:
 
 
 def parse(raw: bytes, *, where: str) -> Snapshot:
-    """The snapshot in ``raw``; InputError where it is none, with what it lacks."""
+    """The snapshot in ``raw``; InputError where it is none, with what it lacks.
+
+    One with a field that is not known here is none either: what would be left out of it might be what a list was ranked
+    by.
+    """
+    found = f"rules nested {MAX_DEPTH} deep, or deeper"
     try:
-        return msgspec.json.decode(raw, type=Snapshot)
+        made = msgspec.json.decode(raw, type=Snapshot)
+        if _is_flat([version.document for version in made.rules]):
+            return made
+    except RecursionError:
+        pass
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        hint = "Export it with `recsys-service snapshot --tenant T --output F.json`, of a version like this one."
-        raise InputError("not a snapshot", where=where, found=str(error), expected="snapshot.v1", hint=hint) from None
+        found = str(error)
+    hint = "Export it with `recsys-service snapshot --tenant T --output F.json`, of a version like this one"
+    raise InputError(
+        "not a snapshot", where=where, found=found, expected="snapshot.v1", hint=f"{hint} ({_versions(raw)})."
+    )
+
+
+def _is_flat(values: Iterable[Any]) -> bool:
+    """Whether values are nested less deeply than what writes them again can follow."""
+    for _ in range(MAX_DEPTH):
+        values = [
+            each
+            for value in values
+            for each in (value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+        ]
+    return not values
+
+
+def _versions(raw: bytes) -> str:
+    """Who made the snapshot, as far as it says, and who reads it."""
+    try:
+        made_by = msgspec.json.decode(raw, type=_Exported).service_version
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return f"this is {__version__}"
+    return f"it is of version {made_by[:MOST_SHOWN]}, and this is {__version__}"
+
+
+class _Exported(Struct):
+    """What tells the maker of a snapshot of any version."""
+
+    service_version: str

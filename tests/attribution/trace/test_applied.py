@@ -133,3 +133,18 @@ def test_the_diff_of_a_version_to_itself_is_empty_however_it_is_written():
     config = [version(1, "a", parse(b"{}")), version(2, "b", parse(b'{"limits": {"max_k": 200}}'), True)]
     made = told(Snapshot(tenant_id="demo", exported_at=AT, service_version="1", config=config), config_version="a")
     assert made.config.diff == []
+
+
+def test_of_several_lists_it_says_which_one_it_explains(traced):
+    """The first one that is no copy of another; where there is one list, nothing need be said."""
+    row = {
+        "request_id": "r1", "user_id": "u", "ts": "2026-02-05T10:00:00Z", "items": [{"item_id": "a", "rank": 1}],
+        "context": {"tenant_id": "demo", "surface": "item", "config_version": "c1-old"},
+    }  # fmt: skip
+    later = row | {"ts": "2026-02-05T10:00:09Z"}
+    other = later | {"items": [], "context": {**row["context"], "config_version": "c2-new"}}
+    one = traced("r1", [later, row], snapshot=("s.json", SNAPSHOT)).applied
+    two = traced("r1", [other, later, row], snapshot=("s.json", SNAPSHOT)).applied
+    assert (one.config.name, two.config.name) == ("c1-old", "c1-old")
+    assert not any("one of" in note for note in one.notes)
+    assert "exposures.jsonl:3 was ranked by, one of 2 with this id" in two.notes[0]

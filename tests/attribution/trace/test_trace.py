@@ -4,9 +4,15 @@ import json
 
 import pytest
 
+import compact_worlds
+from recsys.attribution import sources
 from recsys.attribution.policy import Fallback, Policy
 from recsys.attribution.trace import around, lists, scan, told_rows
+from recsys.attribution.trace.trace import Asked, trace
 from recsys.errors import InputError, UsageError
+from recsys.evaluation import early_join
+
+from .conftest import NOW, write_lines
 
 HASH = "48cee8d8b352a2221a8993ac5fafd739ef877013a7576e582ac1363b92995782"
 AUDIT = {
@@ -158,6 +164,47 @@ def test_redeliveries_and_conflicting_lists_are_told(traced):
     assert not any(item.events for made in other.lists for item in made.items)
 
 
+COPIES = [
+    shown(surface="home", locale="de"), shown(surface="cart", locale="de"), shown(surface="zeta"),
+    {**shown(surface="cart", locale="fr"), "latency_ms": 2.0}, {**shown(surface="cart"), "latency_ms": 2.0},
+    {**shown(surface="cart", locale="en"), "latency_ms": 2.0, "error": True}, shown(surface="cart", anonymous="true"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("made", ["lines", "compacted"])
+@pytest.mark.parametrize("copies", [COPIES, COPIES[::-1], COPIES[3:6], COPIES[5:2:-1], COPIES[2::-2], COPIES[0:3:2]])
+def test_of_copies_at_one_instant_the_join_says_which_counts(traced, tmp_path, copies, made):
+    """Whatever their order and the form of the log; where the join cannot tell them apart, it is the same one too."""
+    logs = [tmp_path / "e.jsonl", tmp_path / "o.jsonl"]
+    named = [write_lines(log, rows) for log, rows in zip(logs, (copies, [done()]), strict=True)]
+    joined = surface_of_the_join(*named)
+    if made == "compacted":
+        compact_worlds.run(tmp_path / "c", exposures=[named[0]], outcomes=[named[1]])
+        named = [str(tmp_path / "c/exposures"), str(tmp_path / "c/outcomes")]
+    found = trace(sources.from_options([named[0]], [named[1]], None), Asked(request_id="r1", policy=Policy()), NOW)
+    [counts] = [made for made in found.lists if made.standing == "counts"]
+    assert counts.context["surface"] == joined
+    among = [row for row in copies if row["context"]["surface"] == joined]
+    assert counts.context == min(among, key=_order)["context"]
+
+
+def surface_of_the_join(shown, clicked):
+    """The surface of the one list that counts."""
+    by = early_join.check([shown], [clicked], None, None).quality.by
+    [surface] = [each.value for each in by if each.key == "surface" and each.exposures]
+    return surface
+
+
+def _order(row):
+    context = row["context"]
+    return (
+        row.get("latency_ms", -1),
+        row.get("error", False),
+        "anonymous" in context,
+        json.dumps(context, sort_keys=True),
+    )
+
+
 def test_what_is_unusual_in_a_list(traced):
     """Ranks and items that are there twice, missing ranks, a propensity of 0, an empty list and one that failed."""
     items = [("a", 1), ("b", 1), ("a", 4)]
@@ -201,6 +248,11 @@ def test_several_experiments_on_one_request(traced):
     rows = [assigned("B", experiment="exp-2"), assigned()]
     found = traced("r1", [shown(experiment_id="exp-2", experiment_variant="B")], [], rows).experiments
     assert [(made.experiment_id, made.agree) for made in found] == [("exp-1", None), ("exp-2", True)]
+    both = [
+        shown(items=items, experiment_id="exp-1", experiment_variant=v) for items, v in (("abc", "A"), ("acb", "B"))
+    ]
+    [two] = traced("r1", both, [], [assigned(), assigned("B")]).experiments
+    assert (two.shown, two.agree, two.note) == (["A", "B"], False, "several variants on one request")
     [alone, _] = traced("r1", [shown("other")], [], rows).experiments
     assert alone.note == "there is no list to compare with"
 

@@ -117,12 +117,40 @@ def test_how_far_the_subject_is_followed(recsys_eval, logs, exposure):
     assert "--around" in done.err
 
 
+def test_a_terminal_obeys_nothing_that_is_shown(recsys_eval, exposure, outcome, write, tmp_path):
+    """Versions, surfaces and variants are what their log says; escapes and line ends among them are spelt out."""
+    evil = "\x1b]0;owned\x07\nfake line\u202e"
+    keys = ("surface", "config_version", "rules_version", "release", "experiment_id", "experiment_variant", evil)
+    first, second = SNAPSHOT["config"]
+    for number, config in enumerate(([{**first, "name": evil}, {**second, "name": f"{evil}2"}], [second])):
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps({**SNAPSHOT, "config": config}))
+        context = dict.fromkeys(keys, evil) | {"tenant_id": "demo"}
+        logs = [
+            "--exposures",
+            write("e.jsonl", exposure(1, context=context)),
+            "--outcomes",
+            write("o.jsonl", outcome(1)),
+        ]
+        done = recsys_eval("trace", exposure(1)["request_id"], *logs, "--snapshot", path)
+        assert done.status == 0
+        assert "ranked by" in done.out
+        assert all(char.isprintable() for line in done.out.split("\n") for char in line)
+        assert not any(line.startswith("fake line") for line in done.out.split("\n"))
+
+
 def test_a_snapshot_that_is_none(recsys_eval, logs, exposure, tmp_path):
     """Is refused before the logs are searched, with how one is made."""
     (tmp_path / "sound.json").write_text(json.dumps(SNAPSHOT))
     unused = recsys_eval("trace", "r-none", *logs, "--snapshot", tmp_path / "sound.json")
     assert "no list that it could explain" in unused.out
-    for content, words in ((None, "cannot be read"), ("{}", "recsys-service snapshot")):
+    deep = json.dumps({**SNAPSHOT, "rules": [{**SNAPSHOT["config"][0], "document": "deep"}]})
+    newer = json.dumps({**SNAPSHOT, "more": 1, "service_version": "7.1"})
+    for content, words in (
+        (None, "cannot be read"), ("{}", "recsys-service snapshot"), (newer, "it is of version 7.1, and this is"),
+        (deep.replace('"deep"', '{"a":' * 200 + "1" + "}" * 200), "rules nested 200 deep"),
+        (deep.replace('"deep"', '{"a":' * 10_000 + "1" + "}" * 10_000), "rules nested 200 deep"),
+    ):  # fmt: skip
         path = tmp_path / "s.json"
         if content is not None:
             path.write_text(content)

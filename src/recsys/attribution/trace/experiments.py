@@ -35,7 +35,7 @@ def _told(
     experiment: str, shown: list[str], assigned: list[contract.Assigned], has_list: bool, has_log: bool
 ) -> contract.TracedExperiment:
     variants = sorted({row.variant for row in assigned})
-    agree = shown == variants if shown and variants else None
+    agree = shown == variants and len(shown) == 1 if shown and variants else None
     if agree is not None:
         note = "list and assignment agree" if agree else "list and assignment do not agree"
         if len(shown) > 1 or len(variants) > 1:

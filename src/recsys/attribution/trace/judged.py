@@ -15,10 +15,14 @@ from recsys.attribution.join import join
 from recsys.attribution.policy import Policy
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, Accepted, AcceptedDataset
 from recsys.attribution.trace.rows import Role, Row
-from recsys.contracts.events import Outcome
+from recsys.contracts.events import Assignment
+from recsys.eventlog.convert import ANONYMOUS
 
 _ROW = "recsys.trace.row"
-"""The context key that carries a row's number through the relations, as one more slicing key."""
+"""The context key that carries a row's number through the relations, as one more slicing key. Exposures are numbered
+so that of two copies the one that stands without this key stands with it: by what the relations look at after slices,
+then, where all that is alike, by the whole record."""
+_DIGITS = 9  # so that numbers are in the order of their texts
 _FATES = """
 SELECT s.{number}, f.fate, f.shown_rank, f.exposure_ts_us, f.user_mismatch, f.anonymous, f.conflicting
 FROM outcome_fates AS f
@@ -31,7 +35,9 @@ INNER JOIN staged_outcomes AS s ON i.row_number = s.row_number
 ORDER BY i.row_number, i.place
 """
 _LISTS = """
-SELECT request_id, user_id, ts_us, shown, ambiguous, anonymous, repeated_rank, repeated_item, rank_gap, zero_propensity
+SELECT
+    {number}, request_id, user_id, ts_us, shown, ambiguous, anonymous,
+    repeated_rank, repeated_item, rank_gap, zero_propensity
 FROM exposures
 ORDER BY ts_us, user_id
 """
@@ -59,8 +65,10 @@ class Fate(Struct, frozen=True, kw_only=True):
 
 
 class StandingList(Struct, frozen=True, kw_only=True):
-    """A list that is left when redeliveries are put together, with what is unusual in it."""
+    """A list that is left when redeliveries are put together, with what is unusual in it. ``row`` is the copy that
+    stands for all."""
 
+    row: Row
     user_id: str
     ts_us: int
     shown: tuple[str, ...]
@@ -85,7 +93,7 @@ def judge(
 ) -> Judged:
     """Join the rows, which are valid, as a log of their own. Slice keys tell which of two copies stands, where all else
     is alike."""
-    outcomes = rows["outcomes"]
+    rows = {**rows, "exposures": sorted(rows["exposures"], key=_order)}
     paths = {role: scratch / f"{role}.jsonl" for role in rows}
     for role, of_role in rows.items():
         _write(paths[role], of_role)
@@ -106,8 +114,17 @@ def judge(
         fates = _fates(
             joined.engine.rows(_FATES.format(number=number)), joined.engine.rows(_INFERRED.format(number=number))
         )
-        lists = _lists(joined.engine.rows(_LISTS))
-    return Judged([fates[place] for place in range(len(outcomes))], lists)
+        lists = _lists(joined.engine.rows(_LISTS.format(number=number)), rows["exposures"])
+    return Judged([fates[place] for place in range(len(rows["outcomes"]))], lists)
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    """What decides between copies with the same slices, in the order of ``settled_exposures``, and last the record."""
+    record: Any = row.record
+    latency_ms = -1.0 if record.latency_ms is UNSET else record.latency_ms
+    given = [each for item in record.items for each in (item.propensity, item.logging_propensity)]
+    anonymous = (record.context or {}).get(ANONYMOUS) == "true"
+    return latency_ms, record.error is True, anonymous, 0 in given, msgspec.json.encode(record, order="deterministic")
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:
@@ -115,9 +132,9 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
     with path.open("wb") as out:
         for place, row in enumerate(rows):
             record: Any = row.record
-            if isinstance(record, Outcome):
+            if not isinstance(record, Assignment):
                 context = {} if record.context is UNSET else record.context
-                record = replace(record, context={**context, _ROW: str(place)})
+                record = replace(record, context={**context, _ROW: f"{place:0{_DIGITS}}"})
             out.write(encode(record) + b"\n")
 
 
@@ -134,12 +151,13 @@ def _fates(found: Sequence[tuple[Any, ...]], inferred: Sequence[tuple[Any, ...]]
     }  # fmt: skip
 
 
-def _lists(found: Sequence[tuple[Any, ...]]) -> dict[str, list[StandingList]]:
+def _lists(found: Sequence[tuple[Any, ...]], rows: Sequence[Row]) -> dict[str, list[StandingList]]:
     lists: dict[str, list[StandingList]] = {}
-    for request_id, user_id, ts_us, shown, ambiguous, anonymous, *flags in found:
+    for place, request_id, user_id, ts_us, shown, ambiguous, anonymous, *flags in found:
         odd = ("repeated_rank", "repeated_item", "rank_gap", "zero_propensity")
         standing = StandingList(
-            user_id=user_id, ts_us=ts_us, shown=tuple(shown), ambiguous=ambiguous, anonymous=anonymous,
+            row=rows[int(place)], user_id=user_id, ts_us=ts_us, shown=tuple(shown), ambiguous=ambiguous,
+            anonymous=anonymous,
             odd=tuple(name for name, is_so in zip(odd, flags, strict=True) if is_so),
         )  # fmt: skip
         lists.setdefault(request_id, []).append(standing)

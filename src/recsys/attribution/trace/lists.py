@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct
@@ -26,17 +26,18 @@ class Delivered(Struct, frozen=True):
     first: Row
 
 
-def delivered(rows: Sequence[Row], present: Callable[[str], str]) -> list[Delivered]:
-    """The exposure rows of one request: of copies of a list the earliest stands, of equal ones the first in the order
-    of the logs; several lists are ambiguous."""
+def delivered(rows: Sequence[Row], lists: Sequence[StandingList]) -> list[Delivered]:
+    """The exposure rows of one request: of copies of a list the one stands that stands in the join; several lists are
+    ambiguous."""
     copies: dict[tuple[tuple[int, str], ...], list[tuple[Row, Exposure]]] = {}
     for row in rows:
         if isinstance(row.record, Exposure):
             copies.setdefault(_pairs(row.record), []).append((row, row.record))
     standing: Standing = "counts" if len(copies) == 1 else "ambiguous"
+    stand = [each.row for each in lists]
     found = []
     for group in copies.values():
-        first, _ = min(group, key=lambda copy: (copy[0].ts_us, present(copy[1].user_id)))
+        [first] = [row for row, _ in group if row in stand]
         found += [Delivered(row, rec, standing if row is first else "redelivery", first) for row, rec in group]
     return sorted(found, key=lambda each: (each.row.ts_us, rows.index(each.row)))
 
@@ -50,8 +51,7 @@ def told(
 ) -> contract.ShownList:
     """The list in full; ``events`` by item, where it is the one that counts."""
     record, service = each.record, each.row.service
-    shown = tuple(dict.fromkeys(item for _, item in _pairs(record)))
-    odd = next((own.odd for own in standing if own.ts_us == each.first.ts_us and own.shown == shown), ())
+    odd = next(own.odd for own in standing if own.row is each.first)
     return contract.ShownList(
         at=contract.Place(file=each.row.file, line=each.row.line),
         format="exposure.v1" if service is None else "service_v1",

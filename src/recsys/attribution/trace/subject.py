@@ -16,7 +16,7 @@ UNPLACED = frozenset({"orphan", "ambiguous", "not_in_list"})
 
 def of_request(logs: Logs, found: Closure, judged: Judged, request_id: str) -> Subject | None:
     """The user of the list that counts, else of the first outcome; None where it is nobody's, or no row has the id."""
-    row = _first(logs, found)
+    row = _first(found, judged, request_id)
     if row is None or row.record is None or _is_anonymous(row.record):
         return None
     return Subject(
@@ -28,9 +28,9 @@ def of_request(logs: Logs, found: Closure, judged: Judged, request_id: str) -> S
     )
 
 
-def _first(logs: Logs, found: Closure) -> Row | None:
+def _first(found: Closure, judged: Judged, request_id: str) -> Row | None:
     """The exposure that counts (of several lists the first), else the first outcome."""
-    delivered = lists.delivered(found.named.get("exposures", []), logs.present)
+    delivered = lists.delivered(found.named.get("exposures", []), judged.lists.get(request_id, []))
     standing = [each.row for each in delivered if each.standing != "redelivery"]
     outcomes = [row for row in found.named.get("outcomes", []) if row.record is not None]
     return next(iter([*standing, *sorted(outcomes, key=lambda row: row.ts_us)]), None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from recsys import __version__
 from recsys.attribution.trace import applied, around, experiments, lists, near, reasons, told_rows, verdicts
@@ -35,7 +36,7 @@ def told(found: Found, asked: Asked, now: datetime) -> contract.Trace:
     """The trace."""
     logs, named, outcomes = found.logs, found.closure.named, found.closure.rows["outcomes"]
     standing = found.judged.lists.get(asked.request_id, [])
-    delivered = lists.delivered(named.get("exposures", []), logs.present)
+    delivered = lists.delivered(named.get("exposures", []), standing)
     events = lists.events(asked.request_id, outcomes, found.judged.fates, standing[0].ts_us if standing else 0)
     shown = [lists.told(each, standing, events) for each in delivered]
     every = told_rows.every(named, delivered, reasons.Told(outcomes, found.judged.fates, standing, asked.policy))
@@ -72,7 +73,12 @@ def _around(found: Found, asked: Asked) -> contract.Around | None:
 def _applied(asked: Asked, delivered: Sequence[Delivered]) -> contract.Applied | None:
     if asked.snapshot is None or not delivered:
         return None
-    return applied.told(*asked.snapshot, delivered[0].record)
+    standing = [each for each in delivered if each.standing != "redelivery"]
+    made = applied.told(*asked.snapshot, standing[0].record)
+    if len(standing) == 1:
+        return made
+    note = f"This is what the list of {standing[0].row.place} was ranked by, one of {len(standing)} with this id."
+    return replace(made, notes=[note, *made.notes])
 
 
 def _checks(found: Found, asked: Asked, rows: Sequence[contract.TracedRow], gaps: Sequence[KnownGap]) -> list[str]:

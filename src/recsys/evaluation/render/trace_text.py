@@ -181,12 +181,12 @@ def _applied(applied: contract.Applied | None) -> list[str]:
     exported = f"{applied.exported_at:%Y-%m-%d %H:%M:%S} UTC"
     lines = [f"ranked by (snapshot {printable(applied.file)} of tenant {_id(applied.tenant_id)}, {exported})"]
     for what, version in (("configuration", applied.config), ("rules", applied.rules)):
-        lines.append(f"  {what} {_id(version.name or '–')}: {version.note}")
-    rows = [["", *_weights(layer.weights), layer.name] for layer in applied.layers]
+        lines.append(f"  {what} {_id(version.name or '–')}: {printable(version.note)}")
+    rows = [["", *_weights(layer.weights), printable(layer.name)] for layer in applied.layers]
     if applied.weights is not None:
         rows += [["=", *_weights(applied.weights), "applied to this list"]]
     if applied.weights_now is not None and applied.weights_now != applied.weights:
-        rows += [["", *_weights(applied.weights_now), f"would apply now ({applied.config.current})"]]
+        rows += [["", *_weights(applied.weights_now), f"would apply now ({_id(applied.config.current or '–')})"]]
     lines += table([["", "pop", "cooc", "emb", "weights of"], *rows], right=(1, 2, 3)) if rows else []
     lines += [f"  {printable(note)}" for note in applied.notes]
     lines += [f"    {printable(line)}" for line in (*applied.config.diff, *applied.rules.diff)]
