@@ -9,8 +9,9 @@ import pytest
 
 import doctor_world
 from doctor_world import START, examine, pseudonym, stamp
-from recsys.attribution.doctor import baseline, cases
+from recsys.attribution.doctor import baseline, time_scale
 from recsys.attribution.doctor.detectors import DETECTORS
+from recsys.contracts.diagnosis import Evidence, Finding
 
 
 def seconds_later(rng):
@@ -212,14 +213,15 @@ class Counting:
     [
         (list(range(1_000, 1_060)), 1),
         ([0, *range(10**9, 10**9 + 200)], 1),
-        ([day * 86_400 for day in range(25 * 365)], 864_000),
+        ([day * 86_400 for day in range(25 * 365)], 4_320_000),
+        ([day * 86_400 for day in range(231 * 365)], 31_104_000),
         ([day * 86_400 for day in range(200)], 86_400),
         ([], 1),
     ],
 )
 def test_the_width_of_buckets(seconds, width_s):
-    """A row far away coarsens nothing; 25 years are cut into fewer than 1,000 buckets."""
-    assert cases.width_us(Counting([second * 1_000_000 for second in seconds])) == width_s * 1_000_000
+    """A row far away coarsens nothing; 25 years are cut into 183 buckets, and 231 years into 235."""
+    assert time_scale.width_us(Counting([second * 1_000_000 for second in seconds])) == width_s * 1_000_000
 
 
 def test_a_detector_that_cannot_look_finds_nothing_gone():
@@ -231,6 +233,44 @@ def test_a_detector_that_cannot_look_finds_nothing_gone():
     assert compared.gone == []
     assert any("assignment_missing no row" in note for note in compared.notes)
     assert any("assignment_missing" in note for note in baseline.compared(whole, blind).notes)
+
+
+def with_findings(diagnosis, *parts):
+    """The diagnosis with findings of (subject, rows of 1,000, hour of the first row), each nested in the one before."""
+    nested = []
+    for subject, rows, hour in reversed(parts):
+        first = doctor_world.START + timedelta(hours=hour)
+        evidence = Evidence(log="outcomes", rows=rows, of=1_000, first=first)
+        nested = [
+            Finding(
+                detector="only_outcomes", subject=subject, severity="serious", cause="", evidence=evidence, effect=None,
+                fix="", nested=nested,
+            )
+        ]  # fmt: skip
+    return msgspec.structs.replace(diagnosis, findings=nested)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "today", "changes", "gone"),
+    [
+        ([("a", 90, 1), ("a", 50, 30)], [("a", 90, 1)], ["same"], ["only_outcomes a (since 2026-02-03 06:00:00 UTC)"]),
+        ([("a", 50, 30)], [("a", 90, 1), ("a", 50, 30)], ["new", "same"], []),
+        ([("a", 300, 1), ("a", 50, 30)], [("a", 300, 30), ("a", 50, 1)], ["worse", "better"], []),
+        ([("a", 90, 1), ("a", 50, 3)], [("a", 51, 30), ("a", 89, 40)], ["same", "same"], []),
+        ([("a", 90, 1), ("b", 50, 3)], [("b", 50, 3), ("c", 90, 1)], ["same", "new"], ["only_outcomes a"]),
+    ],
+)
+def test_findings_that_share_a_key_are_paired(earlier, today, changes, gone):
+    """Two holes are two findings: of a baseline with two and a day with one, one is gone, and the other is as it was.
+    Those of one moment are the same one, then those that are most alike; no two of today are one of the baseline."""
+    found = examine([], [])
+    compared = baseline.compared(with_findings(found, *today), with_findings(found, *earlier))
+    told = []
+    findings = compared.findings
+    while findings:
+        told.append(findings[0].since_baseline)
+        findings = findings[0].nested
+    assert (told, compared.gone) == (changes, gone)
 
 
 def test_limits_of_nothing_are_no_crash():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -12,11 +14,13 @@ from msgspec.structs import replace
 from recsys.contracts.diagnosis import Diagnosis, Evidence, Finding
 from recsys.errors import InputError
 
+Change = Literal["new", "worse", "same", "better"]
 NOISE = 4.0
 """Two shares differ where they are this many standard errors apart, and by a tenth of the earlier one."""
 
 Key = tuple[str, str]
-"""Detector and subject: what makes two findings the same one."""
+"""Detector and subject: what makes two findings the same one. Where several have one key, each is that which is most
+like it, of one moment if there is one, and no two are the same one."""
 
 
 def read(path: str) -> Diagnosis:
@@ -36,22 +40,26 @@ def read(path: str) -> Diagnosis:
 
 def compared(today: Diagnosis, earlier: Diagnosis) -> Diagnosis:
     """``today``, its findings (nested ones too) marked by what they were in ``earlier``, and those that are gone."""
-    before = {_key(finding): finding.evidence for finding in _all(earlier.findings)}
-    now = {_key(finding) for finding in _all(today.findings)}
+    found, before = list(_all(today.findings)), list(_all(earlier.findings))
+    same = _pairs(found, before)
     looked = {check.detector for check in today.checks if not check.unable}
-    missing = [key for key in before if key not in now]
-    gone = [_told(key) for key in missing if key[0] in looked]
+    missing = [finding for place, finding in enumerate(before) if place not in same.values()]
+    gone = [_told(finding, before) for finding in missing if finding.detector in looked]
     notes = []
-    if unseen := [_told(key) for key in missing if key[0] not in looked]:
+    if unseen := [_told(finding, before) for finding in missing if finding.detector not in looked]:
         notes.append(f"Not looked at this time, though the baseline has it: {', '.join(unseen)}.")
-    blind = {check.detector for check in earlier.checks if check.unable} & {key[0] for key in now}
+    blind = {check.detector for check in earlier.checks if check.unable} & {finding.detector for finding in found}
     if blind:
         notes.append(f"New, or only not looked at for the baseline: {', '.join(sorted(blind))}.")
     if earlier.effective_config != today.effective_config:
         notes.append("The baseline was made with other limits or another attribution policy.")
     if earlier.version != today.version:
         notes.append(f"The baseline was made by version {earlier.version}.")
-    return replace(today, findings=[_marked(finding, before) for finding in today.findings], gone=gone, notes=notes)
+    changes: Iterator[Change] = (
+        "new" if place not in same else _change(before[same[place]].evidence, finding.evidence)
+        for place, finding in enumerate(found)
+    )
+    return replace(today, findings=[_marked(finding, changes) for finding in today.findings], gone=gone, notes=notes)
 
 
 def _all(findings: list[Finding]) -> Iterator[Finding]:
@@ -60,22 +68,48 @@ def _all(findings: list[Finding]) -> Iterator[Finding]:
         yield from _all(finding.nested)
 
 
-def _told(key: Key) -> str:
-    return " ".join(filter(None, key))
+def _pairs(today: Sequence[Finding], earlier: Sequence[Finding]) -> dict[int, int]:
+    """Today's findings → the earlier ones that are the same, by their places."""
+    places: dict[Key, list[int]] = defaultdict(list)
+    for place, finding in enumerate(earlier):
+        places[_key(finding)].append(place)
+    likely = sorted(
+        (_unlike(finding.evidence, earlier[other].evidence), place, other)
+        for place, finding in enumerate(today)
+        for other in places[_key(finding)]
+    )
+    pairs: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, place, other in likely:
+        if place not in pairs and other not in taken:
+            pairs[place] = other
+            taken.add(other)
+    return pairs
+
+
+def _unlike(one: Evidence, other: Evidence) -> tuple[bool, float]:
+    since = [each.onset or each.first for each in (one, other)]
+    return since[0] != since[1], abs((one.share or 0) - (other.share or 0))
+
+
+def _told(finding: Finding, among: Sequence[Finding]) -> str:
+    """Its key, and where others have it too, since when it was."""
+    since = finding.evidence.onset or finding.evidence.first
+    shared = sum(_key(each) == _key(finding) for each in among) > 1
+    when = f"(since {since:%Y-%m-%d %H:%M:%S} UTC)" if shared and since else ""
+    return " ".join(filter(None, (*_key(finding), when)))
 
 
 def _key(finding: Finding) -> Key:
     return finding.detector, finding.subject
 
 
-def _marked(finding: Finding, before: dict[Key, Evidence]) -> Finding:
-    earlier = before.get(_key(finding))
-    change = "new" if earlier is None else _change(earlier, finding.evidence)
-    nested = [_marked(each, before) for each in finding.nested]
-    return replace(finding, since_baseline=change, nested=nested)
+def _marked(finding: Finding, changes: Iterator[Change]) -> Finding:
+    """The finding and those under it, each with the next of ``changes``, which are in the order of ``_all``."""
+    return replace(finding, since_baseline=next(changes), nested=[_marked(each, changes) for each in finding.nested])
 
 
-def _change(earlier: Evidence, today: Evidence) -> str:
+def _change(earlier: Evidence, today: Evidence) -> Change:
     if not earlier.of or not today.of:
         return "same"
     was, now = earlier.rows / earlier.of, today.rows / today.of
