@@ -46,8 +46,9 @@ class Dataset(Struct, frozen=True, kw_only=True):
 class Accepted(Struct, frozen=True, kw_only=True):
     """Files of one role that hold valid rows only (JSONL), or of which a query takes the valid ones (Parquet).
 
-    ``left_in``: of the ``invalid`` rows, those that stand in the Parquet files. ``origins``: of each file, where its rows
-    come from. ``sizes``: the bytes of each that were checked; empty for Parquet, whose files are not written to any more.
+    ``left_in``: of the ``invalid`` rows, those that stand in the Parquet files. ``origins``: of each file, where its
+    rows come from. ``sizes``: the bytes of each that were checked; empty for Parquet, whose files are not written to any
+    more.
     """
 
     kind: Kind
@@ -168,10 +169,7 @@ class _Account:
             case "jsonl":
                 return self._lines(role, source.specs)
             case "parquet":
-                from recsys.attribution.engine import parquet
-
-                done = parquet.accept(source.specs, role, scratch=self._scratch, max_faults=self._max_faults)
-                return self._with_told(role, self._table(done))
+                return self._parquet(role, source.specs)
             case "postgres":
                 return self._of_postgres(role, source)
             case "duckdb":
@@ -202,12 +200,17 @@ class _Account:
             origins=done.origins,
         )  # fmt: skip
 
-    def _with_told(self, role: Role, table: Accepted) -> Accepted:
-        """The table, with what compacted folders tell of the logs that it was made of: the lines that are not valid
-        count as if the logs themselves were read."""
+    def _parquet(self, role: Role, specs: list[str]) -> Accepted:
+        """What is accepted of Parquet files, with what compacted folders tell of the logs that these were made of: the
+        lines that are not valid count as if the logs themselves were read."""
         from recsys.attribution.compact.told import told
+        from recsys.attribution.engine import parquet
 
-        known = told([origin.file for origin in table.origins], role, self._scratch, max_faults=self._max_faults)
+        files, known = told(specs, role, self._scratch, max_faults=self._max_faults)
+        done = parquet.accept_files(
+            parquet.local(files, self._scratch), role, self._scratch, max_faults=self._max_faults
+        )
+        table = self._table(done)
         self.inputs += known.inputs
         self.faults += known.faults
         self.refused[role] = known.refused

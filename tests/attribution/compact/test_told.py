@@ -1,6 +1,8 @@
 """What was known of the logs is known of the folder that was made of them: losses, pseudonyms, lines not valid."""
 
+import itertools
 import json
+import os
 import shutil
 from datetime import timedelta
 
@@ -10,6 +12,7 @@ import pytest
 import lossy_logs
 from compact_worlds import exposure, outcome, parts, run, write
 from recsys.attribution import sources
+from recsys.attribution.engine import parquet
 from recsys.errors import InputError
 from recsys.eventlog.writing.index import Alias, Gap, Header, encoded, header_line
 
@@ -142,3 +145,45 @@ def test_other_parquet_tells_nothing(tmp_path):
     alone = shutil.copy(parts(out, "exposures")[0], tmp_path / "alone.parquet")
     found = accepted(tmp_path, alone, out / "outcomes")
     assert (found.exposures.rows, found.exposures.invalid, found.gaps) == (1, 0, [])
+
+
+class Watched:
+    """The functions of ``os``; ``look`` is called when half of the parts have their places."""
+
+    def __init__(self, look, half):
+        self._look, self._rest = look, half
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def rename(self, source, target):
+        source.rename(target)
+        self._rest -= 1
+        if self._rest == 0:
+            self._look()
+
+
+def test_a_run_that_ends_while_the_folder_is_read(tmp_path, monkeypatch):
+    """Who lists the files in the middle of its moves, and reads the manifest after them, sees all of them or none."""
+    done = write(tmp_path / "o.jsonl", [outcome(1)])
+
+    def refused():
+        with pytest.raises(InputError, match="not in the manifest of its folder"):
+            accepted(tmp_path, tmp_path / "first/exposures", done)
+
+    log = write(tmp_path / "b.jsonl", [exposure(number) for number in range(9, 60)])
+    run(tmp_path / "first", files=Watched(refused, 4), exposures=[log])
+    run(tmp_path / "out", exposures=[write(tmp_path / "a.jsonl", [exposure(number) for number in range(9)])])
+    half = []
+    files = Watched(lambda: half.append(parquet.named_files([str(tmp_path / "out/exposures")])), 8)
+    run(tmp_path / "out", files=files, exposures=[log])
+    [listed] = half
+    assert 0 < len(listed) < len(parts(tmp_path / "out", "exposures"))
+    looks, real = [listed], parquet.named_files
+    monkeypatch.setattr(parquet, "named_files", lambda specs: looks.pop() if looks else real(specs))
+    assert accepted(tmp_path, tmp_path / "out/exposures", done).exposures.rows == 60
+    assert looks == []
+    changing = itertools.cycle([listed, real([str(tmp_path / "out/exposures")])])
+    monkeypatch.setattr(parquet, "named_files", lambda _: next(changing))
+    with pytest.raises(InputError, match="files come and go while it is read"):
+        accepted(tmp_path, tmp_path / "out/exposures", done)

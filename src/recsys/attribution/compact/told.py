@@ -9,8 +9,9 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from recsys.attribution.columns import Role
-from recsys.attribution.compact.layout import DEPTH, MANIFEST, day_of, is_part
+from recsys.attribution.compact.layout import DEPTH, MANIFEST, WORK, day_of, is_part
 from recsys.attribution.compact.manifest import Manifest, aliases_of, decoded, read
+from recsys.attribution.engine import parquet
 from recsys.attribution.sources import SCHEMAS
 from recsys.contracts.report import Input, KnownGap
 from recsys.errors import InputError
@@ -21,6 +22,8 @@ from recsys.eventlog.remote import Remote, is_url
 from recsys.eventlog.validation import validate
 from recsys.eventlog.writing.index import Alias
 from recsys.objectstore import Store
+
+MOST_LOOKS = 5
 
 
 class Told(Struct, kw_only=True):
@@ -38,20 +41,39 @@ class Told(Struct, kw_only=True):
         return sum(part.invalid for part in self.inputs)
 
 
-def told(names: Sequence[str], role: Role, scratch: Path, *, max_faults: int = SHOWN_FAULTS) -> Told:
-    """What the compacted folders that hold these Parquet files, or objects, tell of the logs of ``role``.
+def told(
+    specs: Sequence[str], role: Role, scratch: Path, *, max_faults: int = SHOWN_FAULTS
+) -> tuple[list[LogFile], Told]:
+    """The Parquet files, or objects, behind the specs, and what the compacted folders that hold them tell of the logs
+    of ``role``.
 
     Where not all parts are among the files, because some were not asked for or have been removed, gaps are told that
     touch the days of those that are, and no invalid lines, whose place nobody knows. InputError where a part is there
     that the manifest does not know: a run is just ending, or was cut off.
     """
-    found, files = known(names, role)
-    _add_invalid(found, files, role, scratch, max_faults)
-    return found
+    files, found, aside = known(specs, role)
+    _add_invalid(found, aside, role, scratch, max_faults)
+    return files, found
 
 
-def known(names: Sequence[str], role: Role) -> tuple[Told, list[LogFile]]:
-    """The same without a look at the lines that are not valid, and the files that hold those."""
+def known(specs: Sequence[str], role: Role) -> tuple[list[LogFile], Told, list[LogFile]]:
+    """The same without a look at the lines that are not valid, and the files that hold those.
+
+    A run may end meanwhile, and its parts come one after the other, before the manifest that knows them. So the files
+    are looked for before the manifest and after it, until both times the same ones are there: those are all that the
+    manifest knows, or there is one that it does not know.
+    """
+    files = parquet.named_files(specs)
+    for _ in range(MOST_LOOKS):
+        found, aside = _known([str(file) for file in files], role)
+        before, files = files, parquet.named_files(specs)
+        if [str(file) for file in files] == [str(file) for file in before]:
+            return files, found, aside
+    hint = "A run of `recsys-eval compact` is at work there: wait until it has ended."
+    raise InputError("files come and go while it is read", where=", ".join(specs)[:200], hint=hint)
+
+
+def _known(names: Sequence[str], role: Role) -> tuple[Told, list[LogFile]]:
     found, files = Told(), list[LogFile]()
     folders: dict[str, list[str]] = {}
     for name in names:
@@ -73,14 +95,15 @@ def _split(name: str) -> tuple[str, str]:
     for path in (Path(name), Path(name).resolve()):  # as it was named, where that tells enough
         if ".." not in path.parts and len(path.parents) >= DEPTH:
             folder = path.parents[DEPTH - 1]
-            if (folder / MANIFEST).is_file():
+            if (folder / MANIFEST).is_file() or (folder / WORK).is_dir():
                 return str(folder), path.relative_to(folder).as_posix()
     return str(Path(name).parent), Path(name).name
 
 
 def _manifest(folder: str) -> Manifest | None:
     if not is_url(folder):
-        return read(Path(folder) / MANIFEST)
+        # Before the first run has ended, there is a work folder and no manifest
+        return read(Path(folder) / MANIFEST) or (Manifest() if (Path(folder) / WORK).is_dir() else None)
     store = Store(folder)
     if store.head(MANIFEST) is None:
         return None

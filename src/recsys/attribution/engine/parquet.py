@@ -39,7 +39,7 @@ from recsys.eventlog.remote import Remote, is_url
 
 __all__ = [
     "INSTANT", "TEXT", "AcceptedParquet", "Alike", "accept", "accept_files", "alike", "check_columns", "fault",
-    "item_fields", "named_files", "rows_of", "source", "text",
+    "item_fields", "local", "named_files", "rows_of", "source", "text",
 ]  # fmt: skip
 SHOWN_FAULTS = 5
 MEMORY = "1GB"
@@ -78,13 +78,16 @@ def accept(
 
     InputError where a file is no Parquet, or its columns are not those of the log.
     """
-    return accept_files(named_files(specs, scratch), role, scratch, max_faults=max_faults)
+    return accept_files(local(named_files(specs), scratch), role, scratch, max_faults=max_faults)
 
 
-def named_files(specs: Sequence[str], scratch: Path) -> list[tuple[Path, str]]:
-    """The files behind the specs, each with the name by which a person knows it. Objects are fetched into ``scratch``.
-    InputError where nothing is there, or a file is there twice."""
-    files = refuse_twice([path for spec in specs for path in _expand(spec)])
+def named_files(specs: Sequence[str]) -> list[LogFile]:
+    """The files, and objects, behind the specs. InputError where nothing is there, or a file is there twice."""
+    return refuse_twice([path for spec in specs for path in _expand(spec)])
+
+
+def local(files: Sequence[LogFile], scratch: Path) -> list[tuple[Path, str]]:
+    """Each file with the name by which a person knows it. Objects are fetched into ``scratch``."""
     return [(fetch(file, scratch) if isinstance(file, Remote) else file, str(file)) for file in files]
 
 

@@ -107,8 +107,8 @@ def _opened(source: Source, role: Role, scratch: Path) -> Log:
             from recsys.attribution.engine import parquet
             from recsys.attribution.trace.parquet_logs import ParquetLog
 
-            files = parquet.named_files(source.specs, scratch)
-            return ParquetLog(files, role, scratch, *known([name for _, name in files], role))
+            files, *told = known(source.specs, role)
+            return ParquetLog(parquet.local(files, scratch), role, scratch, *told)
         case "duckdb":
             return _of_duckdb(source, role, scratch)
         case "postgres":
