@@ -181,21 +181,6 @@ def test_an_arm_that_loses_subjects():
     assert abs((finding.evidence.onset - doctor_world.START).total_seconds() - 86_400) < 6 * 3_600
 
 
-def test_a_split_that_was_planned():
-    """90 to 10 is a mismatch of equal arms, and none of the weights that a YAML gives."""
-    exposures, outcomes, assignments = doctor_world.world(6)
-
-    def arm(row):
-        return "B" if int(row["user_id"][:4], 16) % 10 == 0 else "A"
-
-    rows = [{**row, "variant": arm(row)} for row in assignments]
-    shown = [{**row, "context": {**row["context"], "experiment_variant": arm(row)}} for row in exposures]
-    assert causes(examine(shown, outcomes, rows)) == [("sample_ratio", "exp-1")]
-    planned = "sample_ratio: {weight_A: 9, weight_B: 1}\n"
-    assert examine(shown, outcomes, rows, thresholds=planned).findings == []
-    assert causes(examine(shown, outcomes, rows, thresholds="sample_ratio: {weight_A: 9, weight_C: 1}\n"))
-
-
 def with_propensities(exposures, seed=1, wrong=1.0):
     """Lists of which each item has a propensity, and a target policy that differs; ``wrong`` scales the target."""
     rng = np.random.default_rng(seed)

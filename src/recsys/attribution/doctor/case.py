@@ -38,7 +38,8 @@ class Refused(Struct, frozen=True, kw_only=True):
 class Case:
     """``contexts``: log → key → its use, of the keys that most rows have; ``keys``: log → how many keys there are.
     ``refused``: the lines that validation refused, as far as they are looked at (``refusals``). ``bucket_us``: the
-    width in which the case looks at time."""
+    width in which the case looks at time. ``weights``: experiment → arm → its planned weight, of those of which a
+    person gave them."""
 
     joined: Joined
     quality: DataQuality
@@ -47,6 +48,7 @@ class Case:
     refused: Sequence[Refused]
     as_of_us: int
     bucket_us: int
+    weights: Mapping[str, Mapping[str, float]]
     _made: set[str] = field(default_factory=set)
 
     @property

@@ -38,10 +38,11 @@ def prepare(
     policy: Policy,
     limits: Mapping[str, Limits],
     *,
+    weights: Mapping[str, Mapping[str, float]],
     now: datetime,
     scratch: Path,
 ) -> Case:
-    """The case of these logs, all relations of the join made."""
+    """The case of these logs, all relations of the join made. ``weights``: experiment → arm → planned weight."""
     logs = {"exposures": accepted.exposures, "outcomes": accepted.outcomes, "assignments": accepted.assignments}
     contexts: dict[str, dict[str, KeyUse]] = {}
     keys: dict[str, int] = {}
@@ -61,6 +62,7 @@ def prepare(
         refused=refusals(accepted, joined.slice_keys),
         as_of_us=as_of_us,
         bucket_us=bucket_us,
+        weights=weights,
     )
 
 

@@ -41,11 +41,12 @@ def diagnose(
     """Examine the logs. ``now``: rows later than it are from the future. RecsysError only where nothing can be read, or
     no detector has anything to look at: that is no clean bill."""
     chosen = limits.read(thresholds, DETECTORS)
+    weights = limits.planned(thresholds, DETECTORS)
     with tempfile.TemporaryDirectory(prefix="recsys-") as name:
         scratch = Path(name)
         accepted = sources.accept_dataset(dataset, scratch, on_progress)
         with opened(engine, scratch) as running:
-            case = cases.prepare(running, accepted, policy, chosen, now=now, scratch=scratch)
+            case = cases.prepare(running, accepted, policy, chosen, weights=weights, now=now, scratch=scratch)
             symptoms, checks = _look(case, chosen, on_look)
             _refuse_nothing(checks)
             found = _findings(case, symptoms)
@@ -54,7 +55,7 @@ def diagnose(
                 as_of=now,
                 version=__version__,
                 inputs=accepted.inputs,
-                effective_config=_effective(chosen, policy),
+                effective_config=_effective(chosen, weights, policy),
                 bill=_bill(case, found, checks),
                 findings=found,
                 checks=checks,
@@ -166,5 +167,8 @@ def _silent(checks: Sequence[Check]) -> str:
     return f"; of {len(checks)} detectors {' and '.join(told)}" if told else ""
 
 
-def _effective(chosen: Mapping[str, Limits], policy: Policy) -> dict[str, Any]:
-    return {"attribution": policy.effective(), "detectors": {name: dict(numbers) for name, numbers in chosen.items()}}
+def _effective(
+    chosen: Mapping[str, Limits], weights: Mapping[str, Mapping[str, float]], policy: Policy
+) -> dict[str, Any]:
+    detectors = {name: dict(numbers) for name, numbers in chosen.items()}
+    return {"attribution": policy.effective(), "detectors": detectors, limits.WEIGHTS: weights}

@@ -10,7 +10,10 @@ from recsys.attribution.doctor.symptoms import Detector, Limits
 from recsys.errors import ConfigError
 
 ENABLED = "enabled"
+WEIGHTS = "weights"
 MOST = 1e12
+LEAST_WEIGHT = 1e-6
+_WEIGHTS = "an experiment with two arms at least, such as checkout: {control: 9, treatment: 1}"
 
 
 def read(path: str | None, detectors: Sequence[Detector]) -> dict[str, Limits]:
@@ -21,6 +24,8 @@ def read(path: str | None, detectors: Sequence[Detector]) -> dict[str, Limits]:
 
         user_mismatch: {warning: 0.001, serious: 0.05}
         bots: {enabled: false}
+
+    ``planned`` reads the weights of experiments in it.
     """
     document = {} if path is None else documents.read(path)
     documents.check_keys(document, [each.name for each in detectors], path or "")
@@ -28,10 +33,9 @@ def read(path: str | None, detectors: Sequence[Detector]) -> dict[str, Limits]:
     for each in detectors:
         where = f"{path}: {each.name}"
         section = documents.section(document, each.name, path or "")
-        more = [name for name in section if each.more and name.startswith(each.more)]
-        documents.check_keys(section, [ENABLED, *each.limits, *more], where)
+        documents.check_keys(section, [ENABLED, *each.limits, *([WEIGHTS] if each.weighs else [])], where)
         if _enabled(section, where):
-            given = {name: section[name] for name in (*each.limits, *more) if name in section}
+            given = {name: section[name] for name in each.limits if name in section}
             numbers = {
                 name: documents.number(value, f"{where}.{name}", low=0, high=MOST) for name, value in given.items()
             }
@@ -41,6 +45,43 @@ def read(path: str | None, detectors: Sequence[Detector]) -> dict[str, Limits]:
             "all detectors are turned off", where=path or "", expected="one at least that looks at the logs"
         )
     return found
+
+
+def planned(path: str | None, detectors: Sequence[Detector]) -> dict[str, dict[str, float]]:
+    """Experiment → arm → the weight that was planned for it, as the YAML that ``read`` reads has it under ``weights``.
+
+    ::
+
+        sample_ratio:
+          weights:
+            checkout-2026: {control: 9, treatment: 1}
+    """
+    document = {} if path is None else documents.read(path)
+    found: dict[str, dict[str, float]] = {}
+    for each in detectors:
+        section = documents.section(document, each.name, path or "")
+        if each.weighs and WEIGHTS in section:
+            where = f"{path}: {each.name}.{WEIGHTS}"
+            if not isinstance(section[WEIGHTS], dict):
+                raise ConfigError("not weights", where=where, found=repr(section[WEIGHTS])[:80], expected=_WEIGHTS)
+            found |= {_name(name, where): _arms(arms, f"{where}.{name}") for name, arms in section[WEIGHTS].items()}
+    return found
+
+
+def _arms(arms: object, where: str) -> dict[str, float]:
+    if not isinstance(arms, dict) or len(arms) < 2:
+        raise ConfigError("not the weights of arms", where=where, found=repr(arms)[:80], expected=_WEIGHTS)
+    return {
+        _name(arm, where): documents.number(weight, f"{where}.{arm}", low=LEAST_WEIGHT, high=MOST)
+        for arm, weight in arms.items()
+    }
+
+
+def _name(name: object, where: str) -> str:
+    """A name as the log has it; YAML takes 1 for a number, and no and on for false and true."""
+    if isinstance(name, bool | float):
+        raise ConfigError("not a name", where=where, found=repr(name), expected="a name, in quotes")
+    return str(name)
 
 
 def _enabled(section: Mapping[str, object], where: str) -> bool:

@@ -73,13 +73,13 @@ class Unable(Exception):  # noqa: N818 - no error: an answer
 
 class Detector(Struct, frozen=True, kw_only=True):
     """``look`` finds symptoms in a case; ``limits`` are its numbers with their defaults, which a YAML may change.
-    ``more``: how further numbers begin that a YAML may give it, of which there is no list; empty for none."""
+    ``weighs``: a YAML may give it ``weights`` too, experiment → arm → weight."""
 
     name: str
     question: str
     look: Callable[[Case, Limits], list[Symptom]]
     limits: Limits = MappingProxyType({})
-    more: str = ""
+    weighs: bool = False
 
 
 def graded(share: float, limits: Limits, word: str = "") -> Severity | None:

@@ -1,18 +1,20 @@
 """Experiments: subjects in two variants, exposures without their assignment, arms of the wrong size.
 
-Units and arms are those of the analysis (``attribution.experiment``). Over ``two_serious`` (1 %) of the units in two
-variants the evaluation holds, so that is serious. An exposure that names an experiment in its context and has no
+Units and arms are those of the analysis (``attribution.experiment``). Over 1 % of the units in two variants the
+evaluation holds, however few they are; from ``two_serious`` (1 %) on that is serious, of a few units a warning. An
+exposure that names an experiment in its context and has no
 assignment row, or one of another variant, does not count, or counts for another arm: 1 % is serious. Where at least
 ``own_rows`` (half) of such exposures have a row for their own request, or users who have any have more than
 ``rows_per_user`` (2) on average, each should; else a row for their user is enough.
 
-The sizes of the arms are tested on units (``statistics.srm``) at ``alpha``: equal ones, or by weights that a YAML
-gives, such as ``sample_ratio: {weight_A: 9, weight_B: 1}`` for a split of 90 to 10. One arm alone, of more subjects
-than chance puts into one of two, is a warning.
+The sizes of the arms are tested on units (``statistics.srm``) at ``alpha``: equal ones, or by the weights that a YAML
+gives for the experiment: ``sample_ratio: {weights: {checkout: {control: 9, treatment: 1}}}`` is 90 to 10 in checkout,
+and says nothing of others. One arm alone, of more subjects than chance puts into one of two, is a warning.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 
 from recsys.attribution import experiment
@@ -29,9 +31,9 @@ from recsys.attribution.doctor.breakdown import (
 )
 from recsys.attribution.doctor.case import Case, text
 from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Symptom, Unable, graded
+from recsys.errors import ConfigError, nearest
 from recsys.statistics.srm import SampleRatio, sample_ratio
 
-WEIGHT = "weight_"
 TIMES = 1.2
 """Shares of two arms differ by less than those of a fault and none do."""
 EXPERIMENT, VARIANT = "experiment_id", "experiment_variant"
@@ -146,18 +148,32 @@ def _claims(case: Case, condition: str, what: str, subject: str, of: int, limits
 
 
 def _look_at_ratio(case: Case, limits: Limits) -> list[Symptom]:
-    weights = {name.removeprefix(WEIGHT): value for name, value in limits.items() if name.startswith(WEIGHT)}
     symptoms = []
-    for name in _prepared(case):
+    names = _prepared(case)
+    _check_planned(case, names)
+    for name in names:
+        weights = case.weights.get(name)
         counted = case.rows(
             f"SELECT variant, count(*) FROM assigned_units WHERE experiment_id = {text(name)} GROUP BY variant"
         )
-        found = sample_ratio(dict(counted), {arm: w for arm, w in weights.items() if w} or None)
+        found = sample_ratio(dict(counted), weights)
         if found.mismatch(limits["alpha"]):
             symptoms.append(_mismatch(case, name, found))
-        elif len(found.observed) == 1 and not weights and 0.5 ** (sum(found.observed.values()) - 1) < limits["alpha"]:
+        elif (
+            len(found.observed) == 1 and weights is None and 0.5 ** (sum(found.observed.values()) - 1) < limits["alpha"]
+        ):
             symptoms.append(_one_arm(case, name, found))
     return symptoms
+
+
+def _check_planned(case: Case, names: Sequence[str]) -> None:
+    """ConfigError for weights of an experiment that is not in the log: misspelt, they would be of none."""
+    for name in case.weights:
+        if name not in names:
+            raise ConfigError(
+                "weights of an experiment that no assignment names", found=repr(name),
+                hint=nearest(name, [tellable(each) for each in names]),
+            )  # fmt: skip
 
 
 def _one_arm(case: Case, name: str, found: SampleRatio) -> Symptom:
@@ -198,7 +214,8 @@ def _mismatch(case: Case, name: str, found: SampleRatio) -> Symptom:
         cause=f"The arms of {tellable(name)} have not the subjects that they should have: {arms}{p}.",
         fix=(
             "Find what takes subjects out of one arm: a variant that fails or is slow, assignments that are not "
-            "written, another split. For a split that was planned give the weights: sample_ratio: {weight_A: 9, …}."
+            "written, another split. If the split was planned give its weights in the YAML of --thresholds: "
+            "sample_ratio: {weights: {<experiment>: {<arm>: 9, <arm>: 1}}}."
         ),
         log="assignments",
         n=max(round(max(gaps.values(), default=0)), 1),
@@ -255,5 +272,5 @@ SAMPLE_RATIO = Detector(
     question="Have the arms of an experiment the subjects that they should have?",
     look=_look_at_ratio,
     limits=MappingProxyType({"alpha": 0.001}),
-    more=WEIGHT,
+    weighs=True,
 )
