@@ -160,8 +160,7 @@ def doctor_page() -> str:
 
 
 def _detector(detector: Detector) -> str:
-    module = inspect.getmodule(detector.look)
-    paragraphs = (inspect.getdoc(module) or "").replace("``", "`").split("\n\n")
+    paragraphs = detector.description.replace("``", "`").split("\n\n")
     judged = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     limits = table(("limit", "default"), [(f"`{name}`", f"`{value:g}`") for name, value in detector.limits.items()])
     explained = sorted(EXPLAINS.get(detector.name, ()))

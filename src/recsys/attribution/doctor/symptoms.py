@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -80,6 +81,11 @@ class Detector(Struct, frozen=True, kw_only=True):
     look: Callable[[Case, Limits], list[Symptom]]
     limits: Limits = MappingProxyType({})
     weighs: bool = False
+
+    @property
+    def description(self) -> str:
+        """How it judges, by its limits: the docstring of ``look``, or of its module where that has one detector."""
+        return inspect.getdoc(self.look) or inspect.getdoc(inspect.getmodule(self.look)) or ""
 
 
 def graded(share: float, limits: Limits, word: str = "") -> Severity | None:

@@ -1,7 +1,8 @@
 """Personal data as it was typed: e-mail addresses, phone numbers, payment cards, IBANs and IP addresses in the logs.
 
-Each id and each context key of each log is a column and is searched as one, and so is what stands in lines that
-validation refused: these are in the log all the same. A log is read by many and kept for long, so one value is serious
+Each id and each context key of each log is a column and is searched as one (of the contexts the 200 keys that most rows
+have, and all others together), and so is what stands in lines that validation refused (the first 64 MiB of each log):
+these are in the log all the same. A log is read by many and kept for long, so one value is serious
 already (``values``: fewer distinct ones are silent). How often chance makes a value look like one of a kind is told
 with the kinds (``personal``); a column whose values may half be chance is a warning. No value is ever told.
 """

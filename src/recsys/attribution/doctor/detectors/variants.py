@@ -1,15 +1,6 @@
 """Experiments: subjects in two variants, exposures without their assignment, arms of the wrong size.
 
-Units and arms are those of the analysis (``attribution.experiment``). Over 1 % of the units in two variants the
-evaluation holds, however few they are; from ``two_serious`` (1 %) on that is serious, of a few units a warning. An
-exposure that names an experiment in its context and has no
-assignment row, or one of another variant, does not count, or counts for another arm: 1 % is serious. Where at least
-``own_rows`` (half) of such exposures have a row for their own request, or users who have any have more than
-``rows_per_user`` (2) on average, each should; else a row for their user is enough.
-
-The sizes of the arms are tested on units (``statistics.srm``) at ``alpha``: equal ones, or by the weights that a YAML
-gives for the experiment: ``sample_ratio: {weights: {checkout: {control: 9, treatment: 1}}}`` is 90 to 10 in checkout,
-and says nothing of others. One arm alone, of more subjects than chance puts into one of two, is a warning.
+Units and arms are those of the analysis (``attribution.experiment``).
 """
 
 from __future__ import annotations
@@ -48,6 +39,9 @@ def _prepared(case: Case) -> list[str]:
 
 
 def _look_for_two(case: Case, limits: Limits) -> list[Symptom]:
+    """Any subject in two variants is a warning (``two_warning`` 0). Over ``two_serious`` (1 %) of the units the
+    evaluation holds, so that is serious.
+    """
     symptoms = []
     for name in _prepared(case):
         own = f"experiment_id = {text(name)}"
@@ -80,6 +74,11 @@ def _look_for_two(case: Case, limits: Limits) -> list[Symptom]:
 
 
 def _look_for_missing(case: Case, limits: Limits) -> list[Symptom]:
+    """An exposure that names an experiment in its context and has no assignment row, or one of another variant, does
+    not count, or counts for another arm: any is a ``warning``, 1 % is ``serious``. Where at least ``own_rows`` (half)
+    of such exposures have a row for their own request, or users who have any have more than ``rows_per_user`` (2) on
+    average, each should; else a row for their user is enough.
+    """
     _prepared(case)
     columns = dict(case.slices)
     if EXPERIMENT not in columns:
@@ -148,6 +147,11 @@ def _claims(case: Case, condition: str, what: str, subject: str, of: int, limits
 
 
 def _look_at_ratio(case: Case, limits: Limits) -> list[Symptom]:
+    """The sizes of the arms are tested on units (``statistics.srm``) at ``alpha``: equal ones, or by the weights that a
+    YAML gives for the experiment: ``sample_ratio: {weights: {checkout: {control: 9, treatment: 1}}}`` is 90 to 10 in
+    checkout, and says nothing of others. One arm alone, of more subjects than chance puts into one of two, is a
+    warning.
+    """
     symptoms = []
     names = _prepared(case)
     _check_planned(case, names)
