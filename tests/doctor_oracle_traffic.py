@@ -42,7 +42,8 @@ def exposure_buckets(world, limits):
     return [
         {
             "bucket_us": bucket, **dict(zip(SLICES, slices, strict=True)), "n": len(rows),
-            "joined": sum(row["request_id"] in named for row in rows), "empty": sum(not row["shown"] for row in rows),
+            "joined": sum(row["request_id"] in named for row in rows),
+            "answered": sum(row["request_id"] in named and bool(row["shown"]) for row in rows), "empty": sum(not row["shown"] for row in rows),
             "error": sum(row["error"] for row in rows),
         }
         for (bucket, slices), rows in groups.items()
@@ -56,12 +57,14 @@ def following_lists(world, limits):
         rows.sort(key=lambda row: (row["ts_us"], row["request_id"]))
         for before, now in pairwise(rows):
             gap = now["ts_us"] - before["ts_us"]
-            if gap <= limits["same_list_us"]:
+            if gap <= max(limits["same_list_us"], limits["replaced_us"]):
+                same = list(now["shown"]) == list(before["shown"])
                 found.append(
                     {
                         "request_id": now["request_id"], "previous_request_id": before["request_id"],
                         "ts_us": now["ts_us"], "gap_us": gap,
-                        "same_list": list(now["shown"]) == list(before["shown"]) and len(now["shown"]) > 0,
+                        "same_list": same and len(now["shown"]) > 0 and gap <= limits["same_list_us"],
+                        "replaced": not same and len(before["shown"]) > 0 and gap <= limits["replaced_us"],
                     }
                 )  # fmt: skip
     return found
@@ -102,19 +105,22 @@ def duplicate_outcomes(world, limits):
     ]  # fmt: skip
 
 
-def double_clicks(world, limits):
-    clicks = [row for row in oracle.outcome_fates(world) if row["event_type"] == "click" and row["fate"] != "duplicate"]
+def repeated_outcomes(world, limits):
+    counted = [row for row in oracle.outcome_fates(world) if row["fate"] != "duplicate"]
     found = []
-    for rows in _groups(clicks, lambda row: (row["request_id"], row["item_id"])).values():
+    for rows in _groups(counted, lambda row: (row["request_id"], row["item_id"], row["event_type"])).values():
         rows.sort(key=lambda row: row["ts_us"])
-        for before, now in pairwise(rows):
-            gap = now["ts_us"] - before["ts_us"]
-            if gap <= limits["double_click_us"]:
-                found.append({"ts_us": now["ts_us"], "gap_us": gap, "attributed": now["fate"] == "attributed"})
+        found += [
+            {
+                "event_type": now["event_type"], "ts_us": now["ts_us"], "gap_us": now["ts_us"] - before["ts_us"],
+                "attributed": now["fate"] == "attributed",
+            }
+            for before, now in pairwise(rows)
+        ]  # fmt: skip
     return found
 
 
 TWINS = {
     twin.__name__: twin
-    for twin in (fate_buckets, exposure_buckets, following_lists, subject_peaks, duplicate_outcomes, double_clicks)
+    for twin in (fate_buckets, exposure_buckets, following_lists, subject_peaks, duplicate_outcomes, repeated_outcomes)
 }

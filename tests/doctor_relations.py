@@ -7,7 +7,7 @@ from relation_checks import counted
 
 SECOND = 1_000_000
 PARAMETERS = {
-    "as_of_us": 0, "bucket_us": 60 * SECOND, "same_list_us": 86_400 * SECOND, "double_click_us": 60 * SECOND,
+    "as_of_us": 0, "bucket_us": 60 * SECOND, "same_list_us": 86_400 * SECOND, "replaced_us": 60 * SECOND,
 }  # fmt: skip
 
 

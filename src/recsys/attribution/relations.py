@@ -49,13 +49,13 @@ QUERIES = MappingProxyType(
 DOCTOR: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ambiguous_requests": ("settled_exposures", "outcome_fates"),
-        "double_clicks": ("outcome_fates", "doctor"),
         "duplicate_outcomes": ("outcome_fates", "staged_outcomes"),
         "exposure_buckets": ("exposures", "joined_requests", "doctor"),
         "exposure_marks": ("exposures", "doctor"),
         "fate_buckets": ("outcome_fates", "doctor"),
         "following_lists": ("exposures", "doctor"),
         "named_users": ("outcome_fates", "doctor"),
+        "repeated_outcomes": ("outcome_fates",),
         "slice_pairs": ("outcome_fates", "staged_outcomes", "exposures"),
         "subject_peaks": ("exposures", "outcome_fates"),
         "user_mismatches": ("outcome_fates", "user_pairs", "doctor"),

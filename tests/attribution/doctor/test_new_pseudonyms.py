@@ -7,7 +7,7 @@ import pytest
 
 from doctor_findings import found, only, planted
 from doctor_world import examine, pseudonym, stamp
-from recsys.attribution.doctor.detectors.new_pseudonyms import NEW_PSEUDONYMS, changes
+from recsys.attribution.doctor.detectors.new_pseudonyms import NEW_PSEUDONYMS, busy_buckets, changes, end_by_nature
 
 WIDTHS_S = (1, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400)
 
@@ -114,7 +114,7 @@ def alarms(rng, count, **options):
             "visits": int(rng.choice([2, 5, 20])),
             "days": int(rng.choice([1, 3])),
         }
-        number += bool(changes(*log(rng, **{**size, "kind": KINDS[place % 5], **options}), NEW_PSEUDONYMS.limits))
+        number += bool(changes(*log(rng, **{**size, "kind": KINDS[place % 5], **options})[:2], NEW_PSEUDONYMS.limits))
     return number
 
 
@@ -136,5 +136,83 @@ def test_changes_are_found():
         moment = float(rng.uniform(0.2, 0.8))
         options = {"users": 300, "visits": 10, "days": 3, "kind": "any time", "change": moment}
         spans, shown, width = log(rng, **options)
-        [change] = changes(spans, shown, width, NEW_PSEUDONYMS.limits)
+        [change] = changes(spans, shown, NEW_PSEUDONYMS.limits)
         assert abs(change.bucket_us - moment * 3 * 86_400) <= width
+
+
+def of_days(days, change=None, salted_nightly=True, hours=(8, 18)):
+    """Spans and exposures by hour of 100 people who are there all day, under another pseudonym each day, or from the
+    day ``change`` on."""
+    spans, shown = Counter(), Counter()
+    for day in range(days):
+        open_at, closed_at = day * 24 + hours[0], day * 24 + hours[1]
+        for hour in range(open_at, closed_at):
+            shown[hour * HOUR] += 100
+        if salted_nightly:
+            spans[open_at * HOUR, (closed_at - 1) * HOUR] += 100
+    if not salted_nightly:
+        split = days if change is None else change
+        for since, until in ((0, split), (split, days)):
+            if until > since:
+                spans[(since * 24 + hours[0]) * HOUR, ((until - 1) * 24 + hours[1] - 1) * HOUR] += 100
+    return [(first, last, n) for (first, last), n in spans.items()], dict(shown)
+
+
+HOUR = 3_600_000_000
+
+
+@pytest.mark.parametrize(
+    ("logs", "times", "by_nature"),
+    [
+        (of_days(5), 4, True),
+        (of_days(2), 1, True),
+        (of_days(5, hours=(0, 24)), 4, True),
+        (of_days(2, hours=(0, 24)), 1, False),
+        (of_days(5, change=2, salted_nightly=False), 1, False),
+        (of_days(5, salted_nightly=False), 0, False),
+    ],
+    ids=["sessions", "two days of sessions", "sessions day and night", "a change", "a change one night", "people"],
+)
+def test_pseudonyms_that_end_by_their_nature(logs, times, by_nature):
+    """They do in each night, or regularly; a salt that changes once of several nights, or in full traffic, does not."""
+    spans, shown = logs
+    found = changes(spans, shown, NEW_PSEUDONYMS.limits)
+    assert len(found) == times
+    assert end_by_nature(found, busy_buckets(shown), HOUR, NEW_PSEUDONYMS.limits) == by_nature
+
+
+def test_pseudonyms_of_sessions():
+    """People who get another pseudonym each quarter of a day, as session ids give: a warning that tells how long."""
+    logs = planted(3, requests=2_400, users=120, days=1)
+    for log_ in logs:
+        for row in log_:
+            row["user_id"] = pseudonym(f"{row['user_id']}{int(row['ts'][11:13]) // 6}")
+    shown, _, _ = logs
+    quarters = [pseudonym(row["user_id"]) for row in shown]
+    assert len(set(quarters)) > 300
+    finding = found(examine(shown, []), "new_pseudonyms")[""]
+    assert finding.severity == "warning"
+    assert "Pseudonyms live for at most 6" in finding.cause
+    assert "session_id" in finding.fix
+
+
+def test_a_row_of_1970_costs_nothing():
+    """One row half a century before the others, of a user who is there too: all is told in no time, and the row."""
+    shown, done, _ = planted(1, requests=300, users=60, days=0.02)
+    diagnosis = examine([*shown, {**shown[0], "request_id": "old", "ts": "1970-01-01T00:00:00Z"}], done)
+    [finding] = diagnosis.findings
+    assert (finding.detector, finding.subject, finding.evidence.rows) == ("far_past", "exposures", 1)
+
+
+def test_buckets_are_numbered_as_far_as_they_have_rows():
+    """A user of all times spans half a century of seconds."""
+    shown = {second * 1_000_000: 2 for second in range(1_700_000_000, 1_700_000_200)}
+    old = {0: 1}
+    assert (
+        changes(
+            [(0, 1_700_000_199_000_000, 1), (1_700_000_000_000_000, 1_700_000_199_000_000, 99)],
+            old | shown,
+            NEW_PSEUDONYMS.limits,
+        )
+        == []
+    )

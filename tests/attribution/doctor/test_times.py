@@ -92,6 +92,51 @@ def test_the_clock_of_one_client(healthy):
     assert stamp(finding.evidence.onset) == min(row["ts"] for row in early)
 
 
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_clients_with_clocks_of_their_own(healthy, everywhere):
+    """The web is 1 h behind and the app 2 h, or some seconds more: each is told with its own hours."""
+    exposures, outcomes, _ = healthy
+    devices = ("web", "app") if everywhere else ("web", "app", "tv")
+    shown = [
+        {**row, "context": {**row["context"], "device": devices[place % len(devices)], "app_version": "1"}}
+        for place, row in enumerate(exposures)
+    ]
+    device = {row["request_id"]: row["context"]["device"] for row in shown}
+    hours = {"web": 3_600, "app": 7_203, "tv": 0}
+    done = [
+        {**moved(row, -hours[device[row["request_id"]]]), "context": {"device": device[row["request_id"]]}}
+        for row in outcomes
+    ]
+    finding = only(examine(shown, done), "clock_skew")
+    assert "by 2 h of device=app, by 1 h of device=web" in finding.cause
+    alike = [{**row, "context": {"device": device[row["request_id"]]}} for row in outcomes]
+    alike = [moved(row, -3_600 - place % 7) for place, row in enumerate(alike)]
+    assert "is 1 h behind that of their exposures" in only(examine(shown, alike), "clock_skew").cause
+
+
+def test_clocks_that_were_never_set(healthy):
+    """Three outcomes of 1970, and as many lists: counted, and no clock of the others is doubted for it."""
+    exposures, outcomes, _ = healthy
+    old = [
+        {**row, "ts": "1970-01-01T00:00:07Z"} if place in {5, 50, 500} else row for place, row in enumerate(outcomes)
+    ]
+    found = examine(exposures, old).findings
+    assert [(each.detector, each.subject, each.evidence.rows) for each in found] == [("far_past", "outcomes", 3)]
+    asked = {row["request_id"] for row in outcomes[20:80:20]}
+    shown = [{**row, "ts": "1980-01-01T00:00:00Z"} if row["request_id"] in asked else row for row in exposures]
+    found = examine(shown, outcomes, policy=Policy(windows_s={"click": 3_600.0, "conversion": None})).findings
+    assert [(each.detector, each.subject, each.evidence.rows) for each in found] == [("far_past", "exposures", 3)]
+
+
+def test_logs_of_all_years_that_there_are():
+    """Rows at random instants from 1970 to 2200 are examined in no more time than others."""
+    shown, done, _ = doctor_world.world(2, requests=800, days=230 * 365)
+    back = timedelta(days=56 * 365)
+    logs = ([{**row, "ts": stamp(datetime.fromisoformat(row["ts"]) - back)} for row in log] for log in (shown, done))
+    found = examine(*logs, now=doctor_world.START + timedelta(days=174 * 365)).findings
+    assert [(each.detector, each.subject) for each in found] == [("far_past", "exposures")]
+
+
 def test_late_outcomes_of_one_client(healthy):
     """Two of three clicks of the app come hours late: a warning that names it."""
     exposures, outcomes, _ = healthy

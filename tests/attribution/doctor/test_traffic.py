@@ -63,6 +63,47 @@ def test_double_clicks(healthy):
     assert finding.effect.without == pytest.approx(len(clicks) / len(exposures), abs=1e-12)
 
 
+@pytest.mark.parametrize("seconds", [30, 3_600])
+def test_events_sent_again_with_another_ts(healthy, seconds):
+    """A fifth of the clicks is there again after always the same time: counted, and ctr without them is the log's."""
+    exposures, outcomes, _ = healthy
+    clicks = [row for row in outcomes if row["event_type"] == "click"]
+    again = [
+        {**moved(row, seconds + (place % 3 - 1) / 10), "event_id": f"{row['event_id']}-2"}
+        for place, row in enumerate(clicks[::5])
+    ]
+    finding = one(examine(exposures, outcomes + again), "duplicates")
+    assert (finding.subject, finding.evidence.rows) == ("clicks sent again", len(again))
+    assert f"{seconds:,} seconds" in finding.cause
+    assert finding.effect.without == pytest.approx(len(clicks) / len(exposures), abs=1e-12)
+
+
+def test_conversions_sent_again(healthy):
+    """Half of the purchases are there again a minute later: counted, as purchases."""
+    exposures, outcomes, _ = healthy
+    bought = [row for row in outcomes if row["event_type"] == "conversion"][::2]
+    again = [{**moved(row, 60), "event_id": f"{row['event_id']}-2"} for row in bought]
+    finding = one(examine(exposures, outcomes + again), "duplicates")
+    assert (finding.subject, finding.evidence.rows) == ("conversions sent again", len(again))
+
+
+@pytest.mark.parametrize("whole_seconds", [False, True])
+def test_people_who_click_again(healthy, whole_seconds):
+    """A third of the clicked items is clicked again after seconds to minutes, as people do: nothing is wrong."""
+    exposures, outcomes, _ = healthy
+    rng = np.random.default_rng(5)
+    clicks = [row for row in outcomes if row["event_type"] == "click"]
+    gaps = 2.5 + rng.lognormal(2.5, 1.2, len(clicks))
+    if whole_seconds:
+        clicks = [{**row, "ts": f"{row['ts'][:19]}Z"} for row in clicks]
+        gaps = np.ceil(gaps)
+    again = [
+        {**moved(row, float(gap)), "event_id": f"{row['event_id']}-2"}
+        for row, gap in zip(clicks[::3], gaps, strict=False)
+    ]
+    assert examine(exposures, clicks + again).findings == []
+
+
 def test_one_list_under_two_requests(healthy):
     """Every fiftieth list is asked for twice within seconds: a warning with the count; a minute later it is silent."""
     exposures, outcomes, _ = healthy
@@ -120,6 +161,60 @@ def test_lists_fetched_ahead(healthy):
     ]  # fmt: skip
     finding = one(examine(exposures + ahead, outcomes), "never_rendered")
     assert abs(finding.evidence.rows - len(ahead)) <= 2  # a shopper's own next list may follow as soon
+
+
+def test_lists_that_are_refined(healthy):
+    """Who does not click asks for another list after seconds: such lists were seen, and nothing is wrong."""
+    exposures, outcomes, _ = healthy
+    clicked = {row["request_id"] for row in outcomes}
+    refined = [
+        {
+            **moved(row, 3 + place % 6), "request_id": f"next-{row['request_id']}",
+            "items": [{"item_id": f"item-{(place * 11 + rank) % 400:04d}", "rank": rank} for rank in range(1, 9)],
+        }
+        for place, row in enumerate(exposures) if row["request_id"] not in clicked and place % 2
+    ]  # fmt: skip
+    answers = [
+        {**moved(row, 9), "request_id": row["request_id"], "user_id": row["user_id"], "event_type": "click",
+         "item_id": row["items"][0]["item_id"], "context": row["context"]}
+        for row in refined[::3]
+    ]  # fmt: skip
+    answers = [{key: value for key, value in row.items() if key not in KEYS_OF_LISTS} for row in answers]
+    assert examine(exposures + refined, outcomes + answers).findings == []
+
+
+KEYS_OF_LISTS = {"items", "latency_ms", "error"}
+
+
+def test_lists_replaced_at_once_do_not_depend_on_another_detector(healthy):
+    """With repeated_lists turned off they are found as before."""
+    exposures, outcomes, _ = healthy
+    ahead = [
+        {
+            **moved(row, -1.5), "request_id": f"pre-{row['request_id']}",
+            "items": [{"item_id": f"item-{(number * 11 + rank) % 400:04d}", "rank": rank} for rank in range(1, 9)],
+        }
+        for number, row in enumerate(exposures[::3])
+    ]  # fmt: skip
+    off = "repeated_lists: {enabled: false}\n"
+    assert causes(examine(exposures + ahead, outcomes, thresholds=off)) == [
+        ("never_rendered", "users who get another list at once")
+    ]
+    limits = "never_rendered: {warning: 0.9, serious: 1}\n"
+    assert examine(exposures + ahead, outcomes, thresholds=limits).findings == []
+
+
+def test_empty_lists_are_not_seen_by_nature(healthy):
+    """The lists of a client are empty: that is the finding, not that nobody sees them."""
+    exposures, outcomes, _ = healthy
+    empty = {row["request_id"] for row in exposures[::8]}
+    shown = [
+        {**row, "items": [], "context": {**row["context"], "device": "tv"}} if row["request_id"] in empty else row
+        for row in exposures
+    ]
+    done = [row for row in outcomes if row["request_id"] not in empty]
+    finding = one(examine(shown, done), "list_shapes", "warning")
+    assert (finding.subject, finding.evidence.rows) == ("empty", len(empty))
 
 
 def test_subjects_in_two_variants(healthy):

@@ -34,7 +34,7 @@ limits = st.fixed_dictionaries(
         "as_of_us": st.just(0),
         "bucket_us": st.sampled_from([SECOND, 60 * SECOND, 86_400 * SECOND]),
         "same_list_us": st.sampled_from([SECOND, 3_600 * SECOND]),
-        "double_click_us": st.sampled_from([SECOND, 30 * SECOND]),
+        "replaced_us": st.sampled_from([SECOND, 7_200 * SECOND]),
     }
 )
 
@@ -53,12 +53,15 @@ def test_many_logs_at_once(joined):
     keys, policy = relation_logs.CHOSEN[0]
     shown, done, assigned = relation_logs.many(40)
     done = [{**row, "event_id": f"own-{place}"} if place % 2 else row for place, row in enumerate(done)]
-    shown += [{**row, "request_id": f"{row['request_id']}-again"} for row in shown[::5]]
+    again = [{**row, "request_id": f"{row['request_id']}-again"} for row in shown[::5]]
+    others = [{**row, "request_id": f"{row['request_id']}-other", "items": row["items"][:1]} for row in shown[1::5]]
+    shown += again + others
     world = World(shown, done, assigned, keys=keys, policy=policy)
-    limits = {"as_of_us": 0, "bucket_us": 60 * SECOND, "same_list_us": 86_400 * SECOND, "double_click_us": 60 * SECOND}
+    limits = {"as_of_us": 0, "bucket_us": 60 * SECOND, "same_list_us": 86_400 * SECOND, "replaced_us": 60 * SECOND}
     assert {row["kind"] for row in TWINS["duplicate_outcomes"](world, limits)} == {"redelivery", "retry"}
     assert {row["same_list"] for row in TWINS["following_lists"](world, limits)} == {True, False}
-    assert TWINS["double_clicks"](world, limits)
+    assert {row["replaced"] for row in TWINS["following_lists"](world, limits)} == {True, False}
+    assert {row["event_type"] for row in TWINS["repeated_outcomes"](world, limits)} == {"click", "conversion"}
     check(joined, world, limits)
 
 

@@ -39,7 +39,7 @@ class Case:
     """``contexts``: log → key → its use, of the keys that most rows have; ``keys``: log → how many keys there are.
     ``refused``: the lines that validation refused, as far as they are looked at (``refusals``). ``bucket_us``: the
     width in which the case looks at time. ``weights``: experiment → arm → its planned weight, of those of which a
-    person gave them."""
+    person gave them. Rows after ``as_of_us`` are of the future, those before ``earliest_us`` far in the past."""
 
     joined: Joined
     quality: DataQuality
@@ -47,6 +47,7 @@ class Case:
     keys: Mapping[str, int]
     refused: Sequence[Refused]
     as_of_us: int
+    earliest_us: int
     bucket_us: int
     weights: Mapping[str, Mapping[str, float]]
     _made: set[str] = field(default_factory=set)
@@ -109,7 +110,7 @@ def text(value: str) -> str:
 
 PARAMETERS = {
     "same_list_us": ("repeated_lists", "seconds"),
-    "double_click_us": ("duplicates", "double_click_seconds"),
+    "replaced_us": ("never_rendered", "replaced_seconds"),
 }
 """Parameters of the doctor's relations, in microseconds, and the limit, in seconds, that each is."""
 

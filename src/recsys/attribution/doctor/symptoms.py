@@ -88,10 +88,25 @@ class Detector(Struct, frozen=True, kw_only=True):
         return inspect.getdoc(self.look) or inspect.getdoc(inspect.getmodule(self.look)) or ""
 
 
-def graded(share: float, limits: Limits, word: str = "") -> Severity | None:
-    """How bad a share is by ``limits`` named ``warning`` and ``serious``; None where it is under both. With a ``word``
-    they are named ``<word>_warning`` and ``<word>_serious``."""
+CONFIDENCE = 0.99
+
+
+def graded(n: int, of: int, limits: Limits, word: str = "") -> Severity | None:
+    """How bad ``n`` of ``of`` rows are by ``limits`` named ``warning`` and ``serious``; None where they are none, or
+    their share is under both. Serious is a share of which chance leaves no doubt: the lower bound of 99 % reaches the
+    limit, so that one row of a few is no more than a warning. With a ``word`` the limits are named ``<word>_warning``
+    and ``<word>_serious``."""
     prefix = f"{word}_" if word else ""
-    if share >= limits[f"{prefix}serious"]:
+    warning, serious = limits[f"{prefix}warning"], limits[f"{prefix}serious"]
+    if not n or n / of < min(warning, serious):
+        return None
+    if n / of >= serious and _least(min(n, of), of) >= serious:
         return "serious"
-    return "warning" if share >= limits[f"{prefix}warning"] else None
+    return "warning"
+
+
+def _least(n: int, of: int) -> float:
+    """The lower bound of the share that ``n`` of ``of`` are a sample of (Clopper and Pearson, 1934)."""
+    from scipy.special import betaincinv
+
+    return float(betaincinv(n, of - n + 1, 1 - CONFIDENCE))

@@ -1,8 +1,8 @@
 -- Grain: one row per (bucket of time, event_type, slices, fate, user_mismatch).
 -- Inputs: outcome_fates, doctor.
 -- Parameters: the one row of doctor: bucket_us, the width of a bucket.
--- 1970-01-01T00:00+14:00 is an instant of 1969: 10 days are added before // cuts, which is towards zero; all widths
--- divide them.
+-- 1970-01-01T00:00+14:00 is an instant of 1969: 10 days are added before // cuts, which is towards zero; widths up
+-- to 10 days divide them.
 SELECT
     ((f.ts_us + 864000000000) // p.bucket_us) * p.bucket_us - 864000000000 AS bucket_us,
     f.event_type,

@@ -1,8 +1,8 @@
 -- Grain: one row per outcome, no duplicate, that names another user than its exposure.
 -- Inputs: outcome_fates, user_pairs, doctor.
 -- Parameters: the one row of doctor: bucket_us, the width of a bucket.
--- 1970-01-01T00:00+14:00 is an instant of 1969: 10 days are added before // cuts, which is towards zero; all widths
--- divide them.
+-- 1970-01-01T00:00+14:00 is an instant of 1969: 10 days are added before // cuts, which is towards zero; widths up
+-- to 10 days divide them.
 SELECT
     f.row_number, f.event_type, f.fate, f.ts_us, f.exposure_ts_us,
     ((f.ts_us + 864000000000) // d.bucket_us) * d.bucket_us - 864000000000 AS bucket_us,

@@ -3,7 +3,7 @@
 -- Parameters: the one row of doctor: bucket_us, the width of a bucket.
 -- A pseudonym is a user_id of 64 lower-case hex digits; the anonymous are left out. first_us: when the first of these
 -- users came first. 1970-01-01T00:00+14:00 is an instant of 1969: 10 days are added before // cuts, which is towards
--- zero; all widths divide them.
+-- zero; widths up to 10 days divide them.
 WITH seen AS (
     SELECT user_id, min(ts_us) AS first_us, max(ts_us) AS last_us
     FROM exposures

@@ -9,6 +9,7 @@ from recsys.attribution.doctor.detectors.ambiguous_requests import AMBIGUOUS_REQ
 from recsys.attribution.doctor.detectors.anonymous_identity import ANONYMOUS_IDENTITY
 from recsys.attribution.doctor.detectors.context_keys import CONTEXT_KEYS
 from recsys.attribution.doctor.detectors.delays import CLOCK_SKEW, LATE_OUTCOMES, WINDOW_TOO_SHORT
+from recsys.attribution.doctor.detectors.far_past import FAR_PAST
 from recsys.attribution.doctor.detectors.future import FUTURE
 from recsys.attribution.doctor.detectors.list_shapes import LIST_SHAPES
 from recsys.attribution.doctor.detectors.lost_records import LOST_RECORDS
@@ -39,11 +40,12 @@ DETECTORS: tuple[Detector, ...] = (
     SLICING_KEYS,
     CONTEXT_KEYS,
     AMBIGUOUS_REQUESTS,
+    FAR_PAST,
     CLOCK_SKEW,
-    LATE_OUTCOMES,
-    WINDOW_TOO_SHORT,
     BOTS,
     DUPLICATES,
+    LATE_OUTCOMES,
+    WINDOW_TOO_SHORT,
     REPEATED_LISTS,
     NEVER_RENDERED,
     TWO_VARIANTS,
@@ -65,9 +67,11 @@ EXPLAINS: Mapping[str, frozenset[str]] = MappingProxyType(
         "user_mismatch": frozenset({"personal_data", "weak_hashes"}),
         "personal_data": frozenset({"weak_hashes"}),
         "ambiguous_requests": frozenset({"match_rate", "repeated_lists", "never_rendered", "assignment_missing"}),
+        "far_past": frozenset({"window_too_short"}),
         "clock_skew": frozenset({"late_outcomes", "window_too_short", "future"}),
         "late_outcomes": frozenset({"window_too_short"}),
         "bots": frozenset({"duplicates", "repeated_lists", "never_rendered"}),
+        "duplicates": frozenset({"late_outcomes", "window_too_short"}),
         "repeated_lists": frozenset({"never_rendered"}),
         "two_variants": frozenset({"assignment_missing"}),
     }

@@ -60,7 +60,7 @@ class _Class(NamedTuple):
 
 def _look(case: Case, limits: Limits) -> list[Symptom]:
     found = marked(case, "ambiguous", "ambiguous")
-    severity = graded(found.share, limits) if found.n else None
+    severity = graded(found.n, found.of, limits)
     if severity is None:
         return []
     classes = _classes(case, limits)

@@ -29,7 +29,7 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
     shown = case.quality.exposures
     symptoms = []
     unmarked = marked(case, _UNMARKED, "unmarked")
-    severity = graded(unmarked.share, limits) if unmarked.n else None
+    severity = graded(unmarked.n, unmarked.of, limits)
     if severity is not None:
         what = f"{unmarked.amount} exposures have only their request_id for a user_id and are not marked as anonymous"
         [(outcomes,)] = case.rows(

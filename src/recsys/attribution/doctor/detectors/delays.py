@@ -1,19 +1,7 @@
 """The time from the list to the outcome: clocks that differ, outcomes that come late, windows that are too short.
 
-A click follows its list within seconds or minutes. Where the first 5 % of the clicks of a place or a time come
-``earliest_seconds`` (10 minutes) after their lists or later, and half of them within as much after these (what is read
-late, such as mail, is spread over hours), or outcomes come before their lists by more than the tolerance, the two logs
-were written by different clocks; by a whole number of half hours, in different time zones. Exposures that are later
-than now are left to ``future``.
-
-Clicks that are late (``late_seconds``) in one place or time, though others there are not, were delivered late, or
-took the time of their delivery. So did those that stand apart anywhere, ``apart`` times as many as come in the decade
-of time before (3 to 30 minutes), for the tail of a healthy log thins out, or those that are most of all clicks. Place
-and time are judged as in ``breakdown``, chance included. Of all outcomes the share that is concerned decides: 0.1 %
-is a warning, 1 % is serious where a clock is wrong, and lateness is a warning only.
-
-A window is too short where more than ``cut_warning`` of an event type's outcomes come after it while they still come at
-its end: in its last fifth at least ``rate_at_end`` times as many as on average.
+A click follows its list within seconds or minutes. Place and time of what does not are judged as in ``breakdown``,
+chance included; the share of all outcomes that is concerned decides how bad it is.
 """
 
 from __future__ import annotations
@@ -41,6 +29,7 @@ from recsys.attribution.doctor.breakdown import (
 from recsys.attribution.doctor.case import Case, text
 from recsys.attribution.doctor.picking import conditions
 from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Shift, Symptom, Unable, graded
+from recsys.contracts.diagnosis import Severity
 
 FOUND = "exposure_ts_us IS NOT NULL AND fate <> 'duplicate'"
 """The outcomes that found their list, each once."""
@@ -48,6 +37,10 @@ HALF_HOUR_S = 1_800
 ZONE_SLACK_S = 60
 FARTHEST_S = 26 * 3_600
 """From UTC-12 to UTC+14."""
+FIRST = 0.05
+"""The skew is the delay that this share of the outcomes does not exceed: no list is answered much sooner."""
+ALIKE = 0.1
+"""Skews are alike that differ by no more than a minute, or by this share."""
 MOST = 0.5
 SOONER = 10
 """Clicks are compared with those up to so many times sooner."""
@@ -104,53 +97,121 @@ def _quantile(case: Case, condition: str, share: float) -> float | None:
 
 
 def _look_at_clocks(case: Case, limits: Limits) -> list[Symptom]:
+    """A click follows its list within seconds or minutes, and never comes before it, unless the two logs were written
+    by different clocks.
+
+    Where the first 5 % of the clicks of a place or a time (``least_clicks`` at least) come ``earliest_seconds`` (10
+    minutes) after their lists or later, and half of them within as much after these (what is read late, such as mail,
+    is spread over hours), or outcomes come before their lists by more than the tolerance, the clocks differ; by a whole
+    number of half hours, in different time zones; of each value of the context by itself, if they differ. Of all
+    outcomes 0.1 % (``warning``) is a warning, 1 % is ``serious``.
+    """
     if not case.one(f"SELECT count(*) FROM outcome_fates WHERE {FOUND}")[0]:
         raise Unable("no outcome found its list")
     return [*_behind(case, limits), *_ahead(case, limits)]
 
 
 def _behind(case: Case, limits: Limits) -> list[Symptom]:
-    """Outcomes that are earlier than their lists."""
-    early = f"fate = 'before_exposure' AND exposure_ts_us <= {case.as_of_us}"
+    """Outcomes that are earlier than their lists. Exposures of the future and outcomes of the far past are left to
+    ``future`` and ``far_past``."""
+    early = f"fate = 'before_exposure' AND exposure_ts_us <= {case.as_of_us} AND ts_us >= {case.earliest_us}"
     group = _group(case, early, "TRUE")
     counted = total(group.cells)
-    severity = graded(counted.share, limits) if counted.hit else None
+    severity = graded(counted.hit, counted.n, limits)
     if severity is None:
         return []
-    skew_s = _quantile(case, f"{group.condition} AND {early}", 0.05) or 0.0
-    return [_clock(case, group, f"{FOUND} AND {early}", severity, "behind", skew_s)]
+    skews = _skews(case, group, f"{group.condition} AND {early}", limits)
+    return [_clock(case, group, f"{FOUND} AND {early}", severity, "behind", skews)]
 
 
 def _ahead(case: Case, limits: Limits) -> list[Symptom]:
     """Clicks of which none follows its list within minutes."""
     earliest = limits["earliest_seconds"]
     late = f"ts_us - exposure_ts_us >= {round(earliest * 1_000_000)}"
-    group = _group(case, late, "event_type = 'click' AND fate <> 'before_exposure'")
+    group = _group(case, late, _clicks_after(case))
     counted = total(group.cells)
-    severity = graded(counted.share, limits) if counted.hit else None
-    first, half = _quantile(case, group.condition, 0.05), _quantile(case, group.condition, 0.5)
-    if severity is None or first is None or half is None or counted.hit < limits["least_clicks"]:
+    severity = graded(counted.hit, counted.n, limits)
+    if severity is None or counted.hit < limits["least_clicks"]:
         return []
-    if first < earliest or half - first > earliest:
+    skews = _skews(case, group, group.condition, limits)
+    if any(skew.seconds < earliest or skew.half - skew.seconds > earliest for skew in skews):
         return []
-    return [_clock(case, group, f"{group.condition} AND {late}", severity, "ahead of", first)]
+    return [_clock(case, group, f"{group.condition} AND {late}", severity, "ahead of", skews)]
 
 
-def _clock(case: Case, group: _Group, condition: str, severity: str, side: str, skew_s: float) -> Symptom:
+def _clicks_after(case: Case) -> str:
+    """The clicks that may be late; those on lists of the far past are left to ``far_past``."""
+    return f"event_type = 'click' AND fate <> 'before_exposure' AND exposure_ts_us >= {case.earliest_us}"
+
+
+class _Skew(Struct, frozen=True, kw_only=True):
+    """So many seconds are between the clocks, and half of the outcomes come within ``half`` seconds; ``place`` None:
+    everywhere where the fault is."""
+
+    seconds: float
+    half: float
+    place: Where | None = None
+
+    @property
+    def hours(self) -> float | None:
+        """The skew as that of another time zone; None where it is none."""
+        rounded = round(self.seconds / HALF_HOUR_S) * HALF_HOUR_S
+        zone = 0 < abs(rounded) <= FARTHEST_S and abs(self.seconds - rounded) <= ZONE_SLACK_S
+        return abs(rounded) / 3_600 if zone else None
+
+    @property
+    def amount(self) -> str:
+        """In words, without its sign."""
+        return f"about {abs(self.seconds):,.0f} s" if self.hours is None else f"{self.hours:g} h"
+
+
+def _skews(case: Case, group: _Group, condition: str, limits: Limits) -> list[_Skew]:
+    """The skews of these outcomes, the largest first: one of all, or those of the values of a key if they differ: of
+    the place's key, else of the key whose values of ``least_clicks`` outcomes or more differ most."""
+    first, half = _quantile(case, condition, FIRST), _quantile(case, condition, 0.5)
+    whole = _Skew(seconds=first or 0.0, half=half or 0.0)
+    places = dict(case.slices) if group.place is None else {group.place.key: dict(case.slices)[group.place.key]}
+    least = limits["least_clicks"] if group.place is None else 1
+    by_key = [_skews_of(case, key, column, condition, least) for key, column in places.items()]
+    return max([[whole], *by_key], key=lambda skews: abs(skews[0].seconds - skews[-1].seconds) if skews else 0.0)
+
+
+def _skews_of(case: Case, key: str, column: str, condition: str, least: float) -> list[_Skew]:
+    """By the values of a key that so many outcomes have; those that differ by no more than clicks do are one."""
+    of_value = f"OVER (PARTITION BY {column}"
+    rows = case.rows(
+        f"SELECT value, max(delay_us) FILTER (WHERE place <= {FIRST} * n), max(delay_us), n FROM ("
+        f"SELECT {column} AS value, ts_us - exposure_ts_us AS delay_us, count(*) {of_value}) AS n, "
+        f"row_number() {of_value} ORDER BY ts_us - exposure_ts_us) - 1 AS place "
+        f"FROM outcome_fates WHERE {condition}) AS ordered WHERE place <= n * 0.5 GROUP BY value, n"
+    )
+    found = [(first / 1e6, half / 1e6, value, n) for value, first, half, n in rows if n >= least]
+    found.sort(key=lambda each: (-abs(each[0]), each[2] is None, each[2] or ""))
+    groups: list[list[tuple[float, float, str | None, int]]] = []
+    for each in found:
+        if not groups or abs(groups[-1][0][0] - each[0]) > max(ZONE_SLACK_S, ALIKE * abs(each[0])):
+            groups.append([])
+        groups[-1].append(each)
+    return [_skew(key, values) for values in groups]
+
+
+def _skew(key: str, alike: Sequence[tuple[float, float, str | None, int]]) -> _Skew:
+    """The skew of the value that most outcomes have."""
+    first, half, _, _ = max(alike, key=lambda each: each[3])
+    nothing = Counted(0, 0)
+    return _Skew(seconds=first, half=half, place=Where(key, tuple(value for _, _, value, _ in alike), nothing, nothing))
+
+
+def _clock(case: Case, group: _Group, condition: str, severity: Severity, side: str, skews: Sequence[_Skew]) -> Symptom:
     n, first, last, clicks = _counted(case, condition)
     since = None
     if group.step is not None and group.step.since_us is not None:
         begin = group.step.since_us - case.bucket_us
         (since,) = case.one(f"SELECT min(ts_us) FROM outcome_fates WHERE {condition} AND ts_us >= {begin}")
-    hours = round(skew_s / HALF_HOUR_S) * HALF_HOUR_S
-    zone = 0 < abs(hours) <= FARTHEST_S and abs(skew_s - hours) <= ZONE_SLACK_S
-    amount = f"{abs(hours) / 3_600:g} h" if zone else f"about {abs(skew_s):,.0f} s"
-    why = ", as that of another time zone" if zone else ""
-    when = f", since {instant(since)}" if since is not None else ""
     lost = clicks if side == "behind" else 0
     return Symptom(
-        severity="serious" if severity == "serious" else "warning",
-        cause=f"The clock of the outcomes{group.told} is {amount} {side} that of their exposures{why}{when}.",
+        severity=severity,
+        cause=_cause(group, side, skews) + (f", since {instant(since)}." if since is not None else "."),
         fix=_CLOCKS,
         log="outcomes",
         n=n,
@@ -166,6 +227,20 @@ def _clock(case: Case, group: _Group, condition: str, severity: str, side: str, 
         ],
         shift=Shift(clicks_found=lost, note="As if all of them came after their list.") if lost else None,
     )
+
+
+def _cause(group: _Group, side: str, skews: Sequence[_Skew]) -> str:
+    """The beginning of a sentence that names the skews."""
+    zones = all(skew.hours is not None for skew in skews)
+    if len(skews) > 1:
+        told = ", ".join(f"by {skew.amount} of {skew.place}" for skew in skews)
+        other = ", as those of other time zones" if zones else ""
+        return f"The clocks of the outcomes are {side} those of their exposures, {told}{other}"
+    counted = total(group.cells)
+    scattered = group.place is None and group.step is None and counted.share < MOST
+    whose = f"{counted.hit:,} of {counted.n:,} outcomes" if scattered else f"the outcomes{group.told}"
+    zone = ", as that of another time zone" if zones else ""
+    return f"The clock of {whose} is {skews[0].amount} {side} that of their exposures{zone}"
 
 
 def _spread(case: Case, condition: str) -> str:
@@ -186,10 +261,17 @@ def _counted(case: Case, condition: str) -> tuple[int, int, int, int]:
 
 
 def _look_at_lateness(case: Case, limits: Limits) -> list[Symptom]:
+    """Clicks that were delivered late, or took the time of their delivery.
+
+    Clicks are late (``late_seconds``, half an hour) in one place or time, though others there are not. So are those
+    that stand apart anywhere (``least_clicks`` at least), ``apart`` times as many as come in the decade of time before
+    (3 to 30 minutes), for the tail of a healthy log thins out, or those that are most of all clicks. From 0.1 % of all
+    outcomes on that is a ``warning``, and however many they are no more than that (``serious`` is over 1).
+    """
     late = f"ts_us - exposure_ts_us >= {round(limits['late_seconds'] * 1_000_000)}"
-    group = _group(case, late, "event_type = 'click' AND fate <> 'before_exposure'")
+    group = _group(case, late, _clicks_after(case))
     counted = total(group.cells)
-    severity = graded(counted.share, limits) if counted.hit else None
+    severity = graded(counted.hit, counted.n, limits)
     scattered = group.place is None and group.step is None
     if severity is None or (scattered and not _stand_apart(case, group, counted, limits)):
         return []
@@ -247,6 +329,10 @@ def _stand_apart(case: Case, group: _Group, counted: Counted, limits: Limits) ->
 
 
 def _look_at_windows(case: Case, limits: Limits) -> list[Symptom]:
+    """The window of an event type is too short where more than ``cut_warning`` (5 %) of its outcomes come after it
+    while they still come at its end: in its last fifth at least ``rate_at_end`` (a tenth) times as many as on average.
+    From ``cut_serious`` (a quarter) on it is serious.
+    """
     windows = {kind: seconds for kind, seconds in case.joined.policy.windows_s.items() if seconds}
     if not windows:
         raise Unable("the policy has no window")
@@ -263,7 +349,7 @@ def _window(case: Case, kind: str, window_s: float, limits: Limits) -> Sequence[
         f"min(ts_us) FILTER (WHERE {delay} > {us}), max(ts_us) FILTER (WHERE {delay} > {us}) "
         f"FROM outcome_fates WHERE {these}"
     )
-    severity = graded(after / n, limits, "cut") if n else None
+    severity = graded(after, n, limits, "cut")
     if severity is None or not within_it or at_end / within_it * 5 < limits["rate_at_end"]:
         return []
     longer = _quantile(case, f"{these} AND {delay} >= 0", 0.99) or 0.0

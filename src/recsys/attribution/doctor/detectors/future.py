@@ -22,7 +22,7 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
         later = f"FROM staged_{log} WHERE ts_us > {latest}"
         n, first, last = case.one(f"SELECT count(*), min(ts_us), max(ts_us) {later}")
         (of,) = case.one(f"SELECT count(*) FROM staged_{log}")
-        severity = graded(n / of, limits) if n else None
+        severity = graded(n, of, limits)
         if severity is not None:
             symptoms.append(
                 Symptom(

@@ -1,9 +1,10 @@
 """Lists that are not what a list should be: repeated ranks or items, gaps in ranks, and lists that are empty or
 failed.
 
-The join settles the first three (the best rank of an item counts, gaps are closed), but a producer that writes them
-has another idea of a rank: from ``serious`` (5 %) on ranking metrics are of other lists than those that were seen.
-Empty and failed lists stay in every denominator; more than ``empty_warning`` (10 %) of them is worth a look.
+The join settles the first three (the best rank of an item counts, gaps are closed), but a producer that writes them has
+another idea of a rank: any is a ``warning``, and from ``serious`` (5 %) on ranking metrics are of other lists than
+those that were seen. Empty and failed lists stay in every denominator; from ``empty_warning`` (10 %) of them on it is
+worth a look, and ``empty_serious`` is half.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def _look(case: Case, limits: Limits) -> list[Symptom]:
     symptoms = []
     for name, (what, fix) in _SHAPES.items():
         n = getattr(case.quality.exposures, name)
-        severity = graded(n / of, limits, "empty" if name in {"empty", "error"} else "") if n else None
+        severity = graded(n, of, limits, "empty" if name in {"empty", "error"} else "")
         if severity is not None:
             condition = "n_items = 0" if name == "empty" else name
             first, last = case.one(f"SELECT min(ts_us), max(ts_us) FROM exposures WHERE {condition}")

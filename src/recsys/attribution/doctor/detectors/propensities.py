@@ -1,15 +1,15 @@
 """Propensities: the probabilities of what was shown, on which every off-policy estimate rests.
 
-A shown item cannot have the propensity 0, and one that has none cannot be weighted, so 1 % of the items is serious,
-any is a warning. Where all lists of some context value have none, and those of the others all have them, it is a
+A shown item cannot have the propensity 0, and one that has none cannot be weighted, so 1 % of the items is ``serious``,
+any is a ``warning``. Where all lists of some context value have none, and those of the others all have them, it is a
 choice (only what was explored is logged with them): a warning. Where both ``propensity`` and ``logging_propensity``
 stand they mean the same and must agree.
 
 Whether they are right is told by the target policy: what is shown by the logging policy has a mean of target ÷ logging
 of 1, whatever both are, as long as the target shows nothing that the logging policy never does (the sum over all items
 of logging · target ÷ logging). A mean that differs from 1 by more than ``z`` standard errors, lists as units, and by
-more than ``deviation`` (5 %) says that one of both does not add up to 1. Without a target nothing of the kind can be
-told of single lists: propensities of a slate need not add up to any number.
+more than ``deviation`` (5 %) says, over ``least_lists`` (100) or more, that one of both does not add up to 1. Without a
+target nothing of the kind can be told of single lists: propensities of a slate need not add up to any number.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _kind(case: Case, kind: str, items: int, limits: Limits) -> Symptom | None:
     n, lists, first, last = case.one(
         f"SELECT coalesce(sum({count}), 0), count(*), min(ts_us), max(ts_us) FROM {_TABLE} WHERE {count} > 0"
     )
-    severity = graded(int(n) / items, limits) if n else None
+    severity = graded(int(n), items, limits)
     if severity is None:
         return None
     place = _chosen(case) if kind == "absent" else None

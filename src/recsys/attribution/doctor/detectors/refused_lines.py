@@ -35,7 +35,7 @@ def _look_for_ids(case: Case, limits: Limits) -> list[Symptom]:
     lines = [line for line in case.refused if lacks_request_id(line)]
     of = case.quality.fates.rows
     n = _of_all(case, "outcomes", len(lines))
-    severity = graded(n / of, limits) if lines else None
+    severity = graded(n, of, limits)
     if severity is None:
         return []
     keys = _known_keys(case, lines)
@@ -146,7 +146,7 @@ def _look_at_others(case: Case, limits: Limits) -> list[Symptom]:
             continue
         lines = [line for line in case.refused if line.role == log and not lacks_request_id(line)]
         n = _of_all(case, log, len(lines))
-        severity = graded(n / read.rows, limits) if n else None
+        severity = graded(n, read.rows, limits)
         if severity is not None:
             symptoms.append(_others(case, log, lines, n, read.rows, severity))
     return symptoms

@@ -1,19 +1,15 @@
 """What stands in the logs twice: outcomes and exposures delivered again, double clicks, one rendered list under two
 ids.
-
-Delivery at least once makes duplicates, and the join takes them out: up to ``warning`` (1 %) they are healthy, and
-from ``serious`` (20 %) on something sends everything twice. A second click within ``double_click_seconds`` counts as
-one more, so that from ``double_serious`` (5 % of the clicks) on the figures are inflated. A list that the same user
-gets again on the same surface within ``seconds`` may be a reload, so it is a warning up to ``serious`` (10 %); where
-both lists of such pairs have outcomes as often as if each was seen by itself, they were, and nothing is wrong.
 """
 
 from __future__ import annotations
 
 from types import MappingProxyType
 
+from recsys.attribution.doctor import repeats
 from recsys.attribution.doctor.breakdown import percent
 from recsys.attribution.doctor.case import Case
+from recsys.attribution.doctor.repeats import GRAIN_US
 from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Shift, Symptom, graded
 
 ENOUGH = 5
@@ -21,7 +17,16 @@ ENOUGH = 5
 
 
 def _look_at_duplicates(case: Case, limits: Limits) -> list[Symptom]:
-    return [*_outcomes(case, limits), *_redelivered(case, limits), *_double_clicks(case, limits)]
+    """Delivery at least once makes duplicates, and the join takes them out: up to ``warning`` (1 %) they are healthy,
+    and from ``serious`` (20 %) on something sends everything twice.
+
+    A second click within ``double_click_seconds`` counts as one more, so that from ``double_serious`` (5 % of the
+    clicks) on the figures are inflated; ``double_warning`` is 1 %. So does an event that is sent again with another ts:
+    ``least_repeats`` (20) or more that follow one of the same request, item and type by the same time, give or take 1 %
+    or half a second, where they stand out: people who click again do so after any time.
+    """
+    again = [symptom for kind in ("click", "conversion") for symptom in _sent_again(case, kind, limits)]
+    return [*_outcomes(case, limits), *_redelivered(case, limits), *_double_clicks(case, limits), *again]
 
 
 def _outcomes(case: Case, limits: Limits) -> list[Symptom]:
@@ -53,7 +58,7 @@ _KINDS = {
 
 
 def _duplicates(kind: str, n: int, differing: int, first: int, last: int, *, of: int, limits: Limits) -> Symptom | None:
-    severity = graded(n / of, limits)
+    severity = graded(n, of, limits)
     if severity is None:
         return None
     what, fix = _KINDS[kind]
@@ -75,7 +80,7 @@ def _duplicates(kind: str, n: int, differing: int, first: int, last: int, *, of:
 def _redelivered(case: Case, limits: Limits) -> list[Symptom]:
     shown = case.quality.exposures
     of = shown.rows - shown.invalid
-    severity = graded(shown.redelivered / of, limits) if shown.redelivered else None
+    severity = graded(shown.redelivered, of, limits)
     if severity is None:
         return []
     repeated = (
@@ -100,41 +105,80 @@ def _redelivered(case: Case, limits: Limits) -> list[Symptom]:
 
 
 def _double_clicks(case: Case, limits: Limits) -> list[Symptom]:
-    case.table("double_clicks")
-    n, attributed, first, last = case.one(
-        "SELECT count(*), count(*) FILTER (WHERE attributed), min(ts_us), max(ts_us) FROM double_clicks"
+    condition = f"event_type = 'click' AND gap_us <= {_double_us(limits)}"
+    what = (
+        f"follow a click on the same item of the same list within {limits['double_click_seconds']:g} seconds: double "
+        "clicks, each of which counts"
     )
-    (of,) = case.one("SELECT count(*) FROM outcome_fates WHERE event_type = 'click' AND fate <> 'duplicate'")
-    severity = graded(n / of, limits, "double") if n else None
+    fix = "Let the client report a click on an item once, or set attribution.touch: first."
+    return _repeated(case, "click", condition, limits, subject="double clicks", what=what, fix=fix)
+
+
+def _double_us(limits: Limits) -> int:
+    return round(limits["double_click_seconds"] * 1_000_000)
+
+
+def _sent_again(case: Case, kind: str, limits: Limits) -> list[Symptom]:
+    """Outcomes that come always the same time after one like them."""
+    later = f"event_type = '{kind}' AND gap_us > {_double_us(limits)}"
+    rows = case.rows(
+        f"SELECT gap_us // {GRAIN_US} AS grain, count(*) FROM {case.table('repeated_outcomes')} "
+        f"WHERE {later} GROUP BY grain"
+    )
+    peak = repeats.peak({int(grain): int(n) for grain, n in rows})
+    if peak is None or peak.n < limits["least_repeats"]:
+        return []
+    condition = f"{later} AND gap_us >= {peak.first * GRAIN_US} AND gap_us < {(peak.last + 1) * GRAIN_US}"
+    seconds = (peak.first + peak.last + 1) / 2 * GRAIN_US / 1_000_000
+    what = (
+        f"follow a {kind} on the same item of the same list by the same time, {seconds:,.0f} seconds: they are sent "
+        "again with another ts, and each counts"
+    )
+    fix = "Let the client keep event_id and ts of an event that it sends again; till then set attribution.touch: first."
+    return _repeated(case, kind, condition, limits, subject=f"{kind}s sent again", what=what, fix=fix)
+
+
+def _repeated(
+    case: Case, kind: str, condition: str, limits: Limits, *, subject: str, what: str, fix: str
+) -> list[Symptom]:
+    """The symptom of these rows of ``repeated_outcomes``."""
+    n, attributed, first, last = case.one(
+        "SELECT count(*), count(*) FILTER (WHERE attributed), min(ts_us), max(ts_us) "
+        f"FROM {case.table('repeated_outcomes')} WHERE {condition}"
+    )
+    (of,) = case.one(f"SELECT count(*) FROM outcome_fates WHERE event_type = '{kind}' AND fate <> 'duplicate'")
+    severity = graded(n, of, limits, "double")
     if severity is None:
         return []
+    counts = case.headline[0] == ("ctr" if kind == "click" else "conversion_rate")
     return [
         Symptom(
             severity=severity,
-            cause=(
-                f"{n:,} clicks ({percent(n / of)}) follow a click on the same item of the same list within "
-                f"{limits['double_click_seconds']:g} seconds: double clicks, each of which counts."
-            ),
-            fix="Let the client report a click on an item once, or set attribution.touch: first.",
+            cause=f"{n:,} {kind}s ({percent(n / of)}) {what}.",
+            fix=fix,
             log="outcomes",
             n=n,
             of=of,
-            subject="double clicks",
-            rows=Rows(query="SELECT row_number AS row FROM double_clicks"),
+            subject=subject,
+            rows=Rows(query=f"SELECT row_number AS row FROM repeated_outcomes WHERE {condition}"),
             first_us=first,
             last_us=last,
-            shift=Shift(clicks_extra=attributed, note="As if each of them was one click with the one before it.")
-            if case.headline[0] == "ctr"
+            shift=Shift(clicks_extra=attributed, note=f"As if each of them was one {kind} with the one before it.")
+            if counts
             else None,
         )
     ]
 
 
 def _look_at_lists(case: Case, limits: Limits) -> list[Symptom]:
+    """A list that the same user gets again on the same surface within ``seconds`` may be a reload, so it is a
+    ``warning`` (from 0.5 % on) up to ``serious`` (10 %); where both lists of such pairs have outcomes as often as if
+    each was seen by itself, they were, and nothing is wrong.
+    """
     case.table("following_lists")
     n, first, last = case.one("SELECT count(*), min(ts_us), max(ts_us) FROM following_lists WHERE same_list")
     of = case.quality.exposures.distinct
-    severity = graded(n / of, limits) if n else None
+    severity = graded(n, of, limits)
     if severity is None or _both_were_seen(case):
         return []
     return [
@@ -189,6 +233,7 @@ DUPLICATES = Detector(
             "double_click_seconds": 2.0,
             "double_warning": 0.01,
             "double_serious": 0.05,
+            "least_repeats": 20.0,
         }
     ),
 )

@@ -58,7 +58,7 @@ def _missing(case: Case, limits: Limits, key: str, column: str) -> Iterator[Symp
     other = _near(case, "exposures", key)
     found = marked(case, absent, f"CASE WHEN {absent} THEN n ELSE 0 END", leave_out=[key, *other])
     own = case.contexts.get("outcomes", _NO_KEYS).get(key)
-    severity = graded(found.share, limits) if found.n else None
+    severity = graded(found.n, found.of, limits)
     if found.n == found.of and not other and own is None:
         severity = "warning"
     if severity is None:
@@ -125,7 +125,7 @@ def _spelt_within(
 ) -> Iterator[Symptom]:  # fmt: skip
     spelt = slice_values.within(shown)
     n = sum(each.n for each in spelt)
-    severity = graded(n / exposures, limits) if n else None
+    severity = graded(n, exposures, limits)
     if severity is not None:
         yield Symptom(
             severity=severity if key in SLICE_OF else "warning",
@@ -164,7 +164,7 @@ def _spelt_between(
 def _against(case: Case, limits: Limits, key: str, column: str, found: Sequence[Spelling]) -> Iterator[Symptom]:
     """Outcomes of another tenant than their exposure."""
     n, total = sum(each.n for each in found), _outcomes(case)
-    severity = graded(n / total, limits) if n else None
+    severity = graded(n, total, limits)
     if severity is not None:
         yield Symptom(
             severity=severity,

@@ -1,16 +1,4 @@
-"""Traffic that is nobody's: subjects with impossible rates, and lists that were logged and never rendered.
-
-A person does not look at more than ``per_minute`` lists in a minute or ``per_day`` in a day, nor clicks more than
-``outcomes_per_minute`` times. Of such subjects one is a warning, and from ``serious`` (1 % of the exposures) on they
-move the figures.
-
-Lists were never rendered where the lists of a context value have hardly any outcome though the others have: at most
-``less`` (a tenth) of what they should have by the others' rate at the same time, three of its standard errors taken
-off, which chance gives with a probability under 10⁻⁶ over the number of values. Surfaces and tenants may differ that
-much by their nature: of them at most ``less_by_place`` (a fiftieth) is asked. And where a list that is followed by
-another of the same user and surface within the seconds of ``repeated_lists`` hardly ever has one: it was fetched ahead
-of its time.
-"""
+"""Traffic that is nobody's: subjects with impossible rates, and lists that were logged and never rendered."""
 
 from __future__ import annotations
 
@@ -28,6 +16,10 @@ PARTS = 10
 
 
 def _look_for_bots(case: Case, limits: Limits) -> list[Symptom]:
+    """A person does not look at more than ``per_minute`` lists in a minute or ``per_day`` in a day, nor clicks more
+    than ``outcomes_per_minute`` times. Of such subjects one is a ``warning`` (0: any), and from ``serious`` (1 % of the
+    exposures) on they move the figures.
+    """
     case.table("subject_peaks")
     too_much = (
         f"exposures_minute > {limits['per_minute']:g} OR exposures_day > {limits['per_day']:g} "
@@ -38,7 +30,7 @@ def _look_for_bots(case: Case, limits: Limits) -> list[Symptom]:
         f"max(exposures_day) FROM subject_peaks WHERE {too_much}"
     )
     of = case.quality.exposures.distinct
-    severity = graded(int(n) / of, limits) if subjects else None
+    severity = graded(int(n), of, limits)
     if severity is None:
         return []
     theirs = f"user_id IN (SELECT user_id FROM subject_peaks WHERE {too_much}) AND NOT anonymous"
@@ -73,7 +65,7 @@ def _look_for_bots(case: Case, limits: Limits) -> list[Symptom]:
 
 
 class _Answered(NamedTuple):
-    """Exposures, and those with an outcome."""
+    """Exposures that have items, and those of them with an outcome."""
 
     n: int
     joined: int
@@ -88,8 +80,18 @@ class _Answered(NamedTuple):
 
 
 def _look_for_unrendered(case: Case, limits: Limits) -> list[Symptom]:
+    """Lists were never rendered where those of a context value have hardly any outcome though the others have: at most
+    ``less`` (a tenth) of what they should have by the others' rate at the same time, three of its standard errors taken
+    off, which chance gives with a probability under 10⁻⁶ over the number of values. Surfaces and tenants may differ
+    that much by their nature: of them at most ``less_by_place`` (a fiftieth) is asked.
+
+    And where a list that another one of the same user and surface takes the place of within ``replaced_seconds`` (2)
+    hardly ever has one: it was fetched ahead of its time, or nobody had the time to look at it. (Who looks at a list
+    for longer may ask for another instead of clicking.) Only lists that have items can be answered, so others do not
+    count. Any are a ``warning`` (0); from ``serious`` (5 % of the exposures) on they move the figures.
+    """
     case.table("exposure_buckets")
-    n, joined = case.one("SELECT coalesce(sum(n), 0), coalesce(sum(joined), 0) FROM exposure_buckets")
+    n, joined = case.one("SELECT coalesce(sum(n - empty), 0), coalesce(sum(answered), 0) FROM exposure_buckets")
     whole = _Answered(int(n), int(joined))
     return [*_by_value(case, whole, limits), *_fetched_ahead(case, whole, limits)]
 
@@ -114,7 +116,13 @@ def _by_value(case: Case, whole: _Answered, limits: Limits) -> list[Symptom]:
     if not found:
         return []
     _, key, column, value, part = min(found)
-    return [_unrendered(case, whole, part, f"{column} = {text(value)}", f"{key}={told_value(key, value)}", limits)]
+    told = f"{key}={told_value(key, value)}"
+    others = whole.other_than(part)
+    cause = (
+        f"Lists of {told} are logged and hardly ever answered ({part.joined:,} of {part.n:,} have an outcome, of "
+        f"the others {percent(others.joined / others.n)}): nobody sees them."
+    )
+    return _unrendered(case, whole, part, f"{column} = {text(value)}", told, cause, limits)
 
 
 def _parts_of_time(case: Case) -> dict[int, int]:
@@ -131,7 +139,7 @@ def _parts_of_time(case: Case) -> dict[int, int]:
 def _counted(case: Case, column: str, parts: Mapping[int, int]) -> dict[str | None, dict[int, _Answered]]:
     """Value → part of time → its exposures."""
     rows = case.rows(
-        f"SELECT bucket_us, {column}, sum(n), sum(joined) FROM exposure_buckets GROUP BY bucket_us, {column}"
+        f"SELECT bucket_us, {column}, sum(n - empty), sum(answered) FROM exposure_buckets GROUP BY bucket_us, {column}"
     )
     counted: dict[str | None, dict[int, _Answered]] = {}
     for bucket, value, n, joined in rows:
@@ -183,34 +191,38 @@ def _are_elsewhere(case: Case, part: _Answered, expected: float) -> bool:
     return lost + unread >= (expected - part.joined) / 2
 
 
-def _unrendered(case: Case, whole: _Answered, part: _Answered, condition: str, told: str, limits: Limits) -> Symptom:
-    first, last = case.one(f"SELECT min(ts_us), max(ts_us) FROM exposures WHERE {condition}")
-    others = whole.other_than(part)
-    return Symptom(
-        severity=graded(part.n / whole.n, limits) or "warning",
-        cause=(
-            f"Lists of {told} are logged and hardly ever answered ({part.joined:,} of {part.n:,} have an outcome, of "
-            f"the others {percent(others.joined / others.n)}): nobody sees them."
-        ),
-        fix=(
-            "Log what is rendered: let prefetching and health checks ask with a tenant or surface of their own, or ask "
-            "when the list comes into view; or find out why this client sends no outcomes."
-        ),
-        log="exposures",
-        n=part.n,
-        of=whole.n,
-        subject=told,
-        rows=Rows(query=f"SELECT request_id AS row FROM exposures WHERE {condition}"),
-        first_us=first,
-        last_us=last,
-        shift=Shift(exposures_extra=part.n, note="As if they had not been logged."),
-    )
+def _unrendered(
+    case: Case, whole: _Answered, part: _Answered, condition: str, told: str, cause: str, limits: Limits
+) -> list[Symptom]:
+    severity = graded(part.n, whole.n, limits)
+    if severity is None:
+        return []
+    these = f"{condition} AND n_items > 0"
+    first, last = case.one(f"SELECT min(ts_us), max(ts_us) FROM exposures WHERE {these}")
+    return [
+        Symptom(
+            severity=severity,
+            cause=cause,
+            fix=(
+                "Log what is rendered: let prefetching and health checks ask with a tenant or surface of their own, or "
+                "ask when the list comes into view; or find out why this client sends no outcomes."
+            ),
+            log="exposures",
+            n=part.n,
+            of=whole.n,
+            subject=told,
+            rows=Rows(query=f"SELECT request_id AS row FROM exposures WHERE {these}"),
+            first_us=first,
+            last_us=last,
+            shift=Shift(exposures_extra=part.n, note="As if they had not been logged."),
+        )
+    ]
 
 
 def _fetched_ahead(case: Case, whole: _Answered, limits: Limits) -> list[Symptom]:
-    """Lists that another list of the same user and surface takes the place of."""
+    """Lists that another list of the same user and surface takes the place of at once."""
     case.table("following_lists")
-    condition = "request_id IN (SELECT previous_request_id FROM following_lists WHERE NOT same_list)"
+    condition = "request_id IN (SELECT previous_request_id FROM following_lists WHERE replaced)"
     n, joined = case.one(
         "SELECT count(*), count(*) FILTER (WHERE request_id IN (SELECT request_id FROM joined_requests)) "
         f"FROM exposures WHERE {condition}"
@@ -221,8 +233,12 @@ def _fetched_ahead(case: Case, whole: _Answered, limits: Limits) -> list[Symptom
     chance = _unlikely(part, expected, limits["less"])
     if chance is None or chance >= math.log(CHANCE) or _are_elsewhere(case, part, expected):
         return []
-    symptom = _unrendered(case, whole, part, condition, "users who get another list at once", limits)
-    return [symptom]
+    cause = (
+        f"Lists that another one of the same user and surface replaces within {limits['replaced_seconds']:g} seconds "
+        f"are hardly ever answered ({part.joined:,} of {part.n:,} have an outcome, of the others "
+        f"{percent(others.joined / others.n)}): nobody sees them, or has the time to look at them."
+    )
+    return _unrendered(case, whole, part, condition, "users who get another list at once", cause, limits)
 
 
 BOTS = Detector(
@@ -237,5 +253,7 @@ NEVER_RENDERED = Detector(
     name="never_rendered",
     question="Was every list that was logged also seen?",
     look=_look_for_unrendered,
-    limits=MappingProxyType({"less": 0.1, "less_by_place": 0.02, "warning": 0.0, "serious": 0.05}),
+    limits=MappingProxyType(
+        {"less": 0.1, "less_by_place": 0.02, "replaced_seconds": 2.0, "warning": 0.0, "serious": 0.05}
+    ),
 )

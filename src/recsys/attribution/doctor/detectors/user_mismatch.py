@@ -58,7 +58,7 @@ _FIX_CLIENTS = (
 def _look(case: Case, limits: Limits) -> list[Symptom]:
     symptoms = []
     for found in mismatches(case, limits):
-        severity = graded(found.n / found.of, limits, "raw" if found.kind in {RAW_OUTCOME, RAW_EXPOSURE} else "")
+        severity = graded(found.n, found.of, limits, "raw" if found.kind in {RAW_OUTCOME, RAW_EXPOSURE} else "")
         if severity is not None:
             since = found.first_us if straddles(case, found) else found.since_us
             cause, fix = _words(case, found, changed=since is not None)

@@ -46,7 +46,7 @@ def _look_for_two(case: Case, limits: Limits) -> list[Symptom]:
     for name in _prepared(case):
         own = f"experiment_id = {text(name)}"
         n, of = case.one(f"SELECT count(*) FILTER (WHERE in_two_arms), count(*) FROM assigned_units WHERE {own}")
-        severity = graded(n / of, limits, "two") if n else None
+        severity = graded(n, of, limits, "two")
         if severity is not None:
             users = f"SELECT user_id FROM assigned_units WHERE {own} AND in_two_arms"
             told = tellable(name)
@@ -124,7 +124,7 @@ def _of_another_arm(case: Case, limits: Limits) -> list[Symptom]:
 
 def _claims(case: Case, condition: str, what: str, subject: str, of: int, limits: Limits) -> list[Symptom]:
     n, first, last = case.one(f"SELECT count(*), min(ts_us), max(ts_us) FROM claims WHERE {condition}")
-    severity = graded(n / of, limits) if n else None
+    severity = graded(n, of, limits)
     if severity is None:
         return []
     return [
