@@ -92,7 +92,10 @@ def _record(row, role):
         assert len(set(keys)) == len(keys)
         row["context"] = dict(row["context"])
     if "items" in row:
-        row["items"] = [{name: value for name, value in item.items() if value is not None} for item in row["items"]]
+        row["items"] = [
+            {name: value for name, value in item.items() if value is not None and name != "score"}
+            for item in row["items"]
+        ]
     return msgspec.convert(row, kind)
 
 

@@ -191,6 +191,22 @@ def test_a_bad_row_is_counted_with_its_cause(tmp_path, role, field, value, told)
     assert told in fault.expected
 
 
+SCORED = pa.list_(pa.struct([*ITEM, pa.field("score", pa.float64())]))
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+def test_scores_may_be_there_and_are_finite(tmp_path, score):
+    """Items may have one, or none; one that is no number is a fault, in a list of several too."""
+    rows = [{**ROWS["exposures"], "items": [{"item_id": "a", "rank": 1, **given}, {"item_id": "b", "rank": 2}]}
+            for given in ({"score": 0.0}, {"score": -1e300}, {}, {"score": score})]  # fmt: skip
+    path = write(tmp_path / "log.parquet", "exposures", rows, types={**TYPES, "items": SCORED})
+    found = parquet.accept([path], "exposures", scratch=tmp_path)
+    assert [(fault.line, fault.expected) for fault in found.faults] == [(4, "score a finite number")]
+    sound = write(tmp_path / "sound.parquet", "exposures", [*rows[:3], rows[0] | {"items": []}],
+                  types={**TYPES, "items": SCORED})  # fmt: skip
+    assert parquet.accept([sound], "exposures", scratch=tmp_path).invalid == 0
+
+
 def test_only_the_first_faults_are_kept_but_all_are_counted(tmp_path):
     """A file of bad rows gives five faults, and the number of all of them."""
     found = parquet.accept(

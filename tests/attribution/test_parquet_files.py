@@ -168,7 +168,8 @@ REFUSED = [
     (exposures(items=item_lists(item_id=pa.string(), rank=pa.float64())), "the column items"),
     (exposures(items=item_lists(item_id=pa.string(), rank=pa.decimal128(9, 0))), "the column items"),
     (exposures(items=item_lists(item_id=pa.int64(), rank=pa.int64())), "the column items"),
-    (exposures(items=item_lists(item_id=pa.string(), rank=pa.int64(), score=pa.float64())), "the column items"),
+    (exposures(items=item_lists(item_id=pa.string(), rank=pa.int64(), scores=pa.float64())), "the column items"),
+    (exposures(items=item_lists(item_id=pa.string(), rank=pa.int64(), score=pa.string())), "the column items"),
     (
         exposures(items=item_lists(item_id=pa.string(), rank=pa.int64(), propensity=pa.list_(pa.float64()))),
         "the column items",

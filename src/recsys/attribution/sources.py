@@ -47,8 +47,7 @@ class Accepted(Struct, frozen=True, kw_only=True):
     """Files of one role that hold valid rows only (JSONL), or of which a query takes the valid ones (Parquet).
 
     ``left_in``: of the ``invalid`` rows, those that stand in the Parquet files. ``origins``: of each file, where its
-    rows come from. ``sizes``: the bytes of each that were checked; empty for Parquet, whose files are not written to any
-    more.
+    rows come from. ``sizes``: the bytes of each that were checked; empty for Parquet, whose files are not written to.
     """
 
     kind: Kind

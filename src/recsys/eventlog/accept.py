@@ -77,10 +77,12 @@ def accept(
     on_progress: Progress | None = None,
     max_faults: int = SHOWN_FAULTS,
     name: str = "",
+    scores: bool = False,
 ) -> Accepted:
     """Validate the logs named by ``specs`` (see ``reader.expand``) and hand on what is valid.
 
-    For exposures lines of ``service_v1`` are valid as well, and handed on as ``exposure.v1`` (``convert``). A file in
+    For exposures lines of ``service_v1`` are valid as well, and handed on as ``exposure.v1`` (``convert``); with
+    ``scores`` their items have a ``score`` beside what that record knows. A file in
     which every line is bad, and looks like another record, is an InputError that names the record. ``name``: what one
     file is called in what is told, where its own name says nothing to a person.
     """
@@ -89,7 +91,7 @@ def accept(
     folder = Path(tempfile.mkdtemp(prefix=f"{role}-", dir=scratch))
     files = validate(
         paths, schema, scratch=scratch, hashes=True, max_faults=max_faults, on_progress=on_progress,
-        convert_into=folder if both else None,
+        convert_into=folder if both else None, scores=scores,
     )  # fmt: skip
     for file in files:
         file.rename(name or file.name)

@@ -31,8 +31,9 @@ def to_exposure_v1(record: ServiceExposure) -> Exposure:
     return _exposure(Exposure, record, record.timestamp, items)
 
 
-def converted_lines(records: Iterable[Any]) -> bytes:
-    """The lines, each with its newline, of what ``to_exposure_v1`` makes of the records.
+def converted_lines(records: Iterable[Any], *, scores: bool = False) -> bytes:
+    """The lines, each with its newline, of what ``to_exposure_v1`` makes of the records; with ``scores`` items keep
+    theirs, which ``exposure.v1`` has no place for.
 
     Their ``timestamp`` is the text that stood in the line, as a block of lines is checked.
     """
@@ -42,7 +43,7 @@ def converted_lines(records: Iterable[Any]) -> bytes:
                 _Line,
                 record,
                 _instant(record.timestamp),
-                [_LineItem(i.item_id, i.rank, i.propensity) for i in record.items],
+                [_LineItem(i.item_id, i.rank, i.propensity, i.score if scores else UNSET) for i in record.items],
             )
             for record in records
         ]
@@ -63,6 +64,7 @@ class _LineItem(Struct, omit_defaults=True, gc=False):
     item_id: str
     rank: int
     propensity: float | UnsetType = UNSET
+    score: float | UnsetType = UNSET
 
 
 def _instant(text: str) -> str:

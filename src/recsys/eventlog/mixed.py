@@ -25,11 +25,12 @@ class MixedChecker(ExitStack):
     """The check of blocks of both formats, in the order of a file.
 
     ``target``: the file for valid lines, made with the first block that has one of ``service_v1``. It is whole when the
-    context ends. StorageError where there is no room for it.
+    context ends. StorageError where there is no room for it. ``scores``: see ``converted_lines``.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, scores: bool = False) -> None:
         super().__init__()
+        self._scores = scores
         self._target = target
         self._exposure = record_checker(EXPOSURE)
         self._service = record_checker(SERVICE)
@@ -52,7 +53,7 @@ class MixedChecker(ExitStack):
         if check is not self._likely[0]:
             self._likely.reverse()
         if check is self._service:
-            self._pass_on(converted_lines(records))
+            self._pass_on(converted_lines(records, scores=self._scores))
         elif self.begun:
             self._pass_on(block + b"\n")
         return []
@@ -67,7 +68,8 @@ class MixedChecker(ExitStack):
         bad |= set(not_exposure) - misjudged
         service = sorted(set(marked) - set(not_service) | misjudged)
         if service or self.begun:
-            converted = converted_lines(self._service.decode(lines[place]) for place in service)
+            records = (self._service.decode(lines[place]) for place in service)
+            converted = converted_lines(records, scores=self._scores)
             spelt = dict(zip(service, converted.split(b"\n"), strict=False))  # behind the last newline is nothing
             valid = (spelt.get(place, line) + b"\n" for place, line in enumerate(lines) if place not in bad)
             self._pass_on(b"".join(valid))

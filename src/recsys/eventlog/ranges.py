@@ -39,7 +39,8 @@ class Converted(Struct, frozen=True):
 
 class Range(Struct, frozen=True):
     """A piece of a file to check: it owns the lines that begin in [start, end). What a log has grown beyond ``size``
-    since the check began does not count. ``target``: where to convert lines of ``service_v1`` to, if they are taken."""
+    since the check began does not count. ``target``: where to convert lines of ``service_v1`` to, if they are taken;
+    ``scores``: with the scores of their items."""
 
     path: str
     schema: str
@@ -48,6 +49,7 @@ class Range(Struct, frozen=True):
     size: int
     max_faults: int
     target: str | None = None
+    scores: bool = False
 
 
 class RangeResult(Struct):
@@ -66,7 +68,7 @@ def check_range(piece: Range) -> RangeResult:
     if piece.target is None:
         _check_blocks(piece, checker(piece.schema), result)
         return result
-    with MixedChecker(target := Path(piece.target)) as check:
+    with MixedChecker(target := Path(piece.target), scores=piece.scores) as check:
         begun = _check_blocks(piece, check, result, lambda: check.begun)
     if begun is not None:
         result.converted = Converted(target, *begun)

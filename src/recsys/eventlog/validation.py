@@ -73,14 +73,15 @@ def validate(
     hashes: bool = False,
     on_progress: Progress | None = None,
     convert_into: Path | None = None,
+    scores: bool = False,
 ) -> list[FileValidation]:
     """Check every line of every file; objects are fetched, and compressed files unpacked, into
     ``scratch`` first.
 
     ``schema`` is a record's name, ``auto`` (by each file's first lines), or the path of a JSON Schema. With ``hashes``
     the SHA-256 of each (decompressed) file is taken as well. With ``convert_into``, an empty folder, lines of
-    ``service_v1`` are taken beside those of ``exposure.v1``, and converted into files of it. InputError where a file
-    cannot be read.
+    ``service_v1`` are taken beside those of ``exposure.v1``, and converted into files of it; with ``scores`` items keep
+    theirs. InputError where a file cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="recsys-") as folder:
         plain = [localize(path, scratch or Path(folder)) for path in paths]
@@ -93,7 +94,7 @@ def validate(
         pieces = [
             (number, piece)
             for number, file in enumerate(files)
-            for piece in _ranges(file, max_faults, convert_into and convert_into / str(number))
+            for piece in _ranges(file, max_faults, convert_into and convert_into / str(number), scores)
         ]
         _run(files, pieces, workers or os.cpu_count() or 1, hashes, on_progress)
     return files
@@ -167,11 +168,11 @@ def _sha256(path: Path, size: int, ended: Event) -> str:
     return digest.hexdigest()
 
 
-def _ranges(file: FileValidation, max_faults: int, targets: Path | None) -> list[Range]:
+def _ranges(file: FileValidation, max_faults: int, targets: Path | None, scores: bool) -> list[Range]:
     return [
         Range(
             str(file.plain), file.schema, at, min(at + RANGE_BYTES, file.bytes), file.bytes, max_faults,
-            targets and f"{targets}-{at}.jsonl",
+            targets and f"{targets}-{at}.jsonl", scores,
         )
         for at in range(0, file.bytes, RANGE_BYTES)
     ]  # fmt: skip

@@ -9,6 +9,7 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from compact_worlds import decoded, exposure, outcome, parts, records, records_of, run, tree, unwatched, write
@@ -95,21 +96,26 @@ def test_other_records_in_a_packed_log_are_told_by_its_name(tmp_path):
 
 
 def test_service_logs_are_converted(tmp_path):
-    """A line of service_v1 gives the row that it gives as exposure.v1, also among lines of that."""
+    """A line of service_v1 gives the row that it gives as exposure.v1, also among lines of that, and the scores of its
+    items are kept."""
     service = {
         "schema_version": "v1", "timestamp": "2026-02-05T10:00:00Z", "request_id": "r", "tenant_id": "demo",
         "surface": "home", "subject": {"user_id_hash": "f" * 64},
-        "items": [{"item_id": "a", "rank": 1, "score": 0.5, "propensity": 0.25}], "latency_ms": 1.5,
+        "items": [
+            {"item_id": "a", "rank": 1, "score": 0.1, "propensity": 0.25}, {"item_id": "b", "rank": 2, "score": 0}
+        ], "latency_ms": 1.5,
     }  # fmt: skip
-    log = write(tmp_path / "e.jsonl", [exposure(1), service, exposure(2)])
+    log = write(tmp_path / "e.jsonl", [exposure(1), service, b"bad", exposure(2)])
     [done] = run(tmp_path / "out", exposures=[log])
-    assert (done.rows, done.invalid) == (3, 0)
+    assert (done.rows, done.invalid) == (3, 1)
     from msgspec import convert
 
     from recsys.contracts.events import ServiceExposure
 
     [path] = [path for path in parts(tmp_path / "out", "exposures") if "tenant_id=demo" in str(path)]
     assert records_of(path, "exposures") == [to_exposure_v1(convert(service, ServiceExposure, strict=False))]
+    [items] = pq.ParquetFile(path).read(["items"]).to_pydict()["items"]
+    assert [item["score"] for item in items] == [0.1, 0.0]
 
 
 class Fails:

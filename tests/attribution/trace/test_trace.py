@@ -68,6 +68,18 @@ def test_a_list_of_the_audit_log_is_told_in_full(traced):
     ]  # fmt: skip
 
 
+def test_scores_outlive_compaction(tmp_path):
+    """The trace of the compacted log shows what that of the log shows; a log without scores has none."""
+    log = write_lines(tmp_path / "e.jsonl", [AUDIT, shown("r2")])
+    done_log = write_lines(tmp_path / "o.jsonl", [done()])
+    compact_worlds.run(tmp_path / "c", exposures=[log])
+    for request, scores in (("r1", [1.0, 0.5, 1 / 3]), ("r2", [None, None, None])):
+        for spec in (log, str(tmp_path / "c/exposures")):
+            named = sources.from_options([spec], [done_log], None)
+            [made] = trace(named, Asked(request_id=request, policy=Policy()), NOW).lists
+            assert [item.score for item in made.items] == scores
+
+
 def test_an_anonymous_list_has_nobody_to_follow(traced):
     """Its user_id is the request's; the trace says so, and follows no subject."""
     made = traced("r1", [{**AUDIT, "subject": {}}], [done(user="somebody")])

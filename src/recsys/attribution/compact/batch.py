@@ -121,7 +121,12 @@ def _accept(
     known = {str(file): piece for file, piece in zip(files, batch, strict=True)}
     try:
         accepted = accept(
-            [str(file) for file in files], SCHEMAS[role], scratch=scratch, role=role, on_progress=on_progress
+            [str(file) for file in files],
+            SCHEMAS[role],
+            scratch=scratch,
+            role=role,
+            on_progress=on_progress,
+            scores=True,
         )
     except InputError as error:
         if error.where not in known:

@@ -21,7 +21,8 @@ from recsys.attribution.compact.layout import KEYS
 from recsys.contracts.types import FIRST_YEAR, LAST_YEAR, MAX_LINE_BYTES
 from recsys.errors import InputError, StorageError, UsageError
 
-ITEM = "STRUCT(item_id VARCHAR, rank INTEGER, propensity DOUBLE, logging_propensity DOUBLE, target_propensity DOUBLE)[]"
+_NUMBERS = ("propensity", "logging_propensity", "target_propensity", "score")
+ITEM = f"STRUCT(item_id VARCHAR, rank INTEGER, {', '.join(f'{name} DOUBLE' for name in _NUMBERS)})[]"
 CONTEXT = "MAP(VARCHAR, VARCHAR)"
 COLUMNS: dict[Role, dict[str, str]] = {
     "exposures": {
@@ -37,7 +38,7 @@ COLUMNS: dict[Role, dict[str, str]] = {
         "ts": "VARCHAR", "context": CONTEXT,
     },
 }  # fmt: skip
-"""All fields of each record, as they are read; ``ts`` is written as an instant."""
+"""All fields of each record, as they are read, and the scores of ``service_v1``; ``ts`` is written as an instant."""
 ROW_GROUP_ROWS = 20_480
 """What a look-up of one request_id decodes of a part: small, and its statistics cost little."""
 ROW_GROUP_JSON_BYTES = 32 << 20

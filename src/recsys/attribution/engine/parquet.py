@@ -230,17 +230,20 @@ def _sound_items(connection: Any, group: Alike) -> bool:
     """Whether all items of all lists are as they must be: a look at each item of the catalogue instead of each row."""
     present = [name for name in PROPENSITIES if name in item_fields(group.columns["items"])]
     rows = rows_of(group.paths)
+    has_scores = "score" in item_fields(group.columns["items"])
+    scores = "coalesce(bool_and(isfinite(i.score::DOUBLE)), TRUE)" if has_scores else "TRUE"
     ranges = "".join(f", min(i.{name}::DOUBLE) AS low_{name}, max(i.{name}::DOUBLE) AS high_{name}" for name in present)
     outside = "".join(f" OR NOT (coalesce(low_{name}, 0) >= 0 AND coalesce(high_{name}, 1) <= 1)" for name in present)
     query = f"""
         WITH per_item AS (
-            SELECT i.item_id, min(i.rank) AS low, max(i.rank) AS high, count(*) AS n, count(i.rank) AS ranks{ranges}
+            SELECT i.item_id, min(i.rank) AS low, max(i.rank) AS high, count(*) AS n, count(i.rank) AS ranks,
+                {scores} AS finite{ranges}
             FROM (SELECT unnest(items) AS i FROM {rows}) GROUP BY i.item_id
         )
         SELECT
             (SELECT count(*) FROM {rows} WHERE items IS NULL) = 0
             AND (SELECT count(*) FROM per_item WHERE {bad_text("item_id")}
-                 OR ranks < n OR low < 1 OR high > {MAX_RANK}{outside}) = 0
+                 OR ranks < n OR NOT finite OR low < 1 OR high > {MAX_RANK}{outside}) = 0
     """
     return connection.execute(query).fetchone()[0]
 

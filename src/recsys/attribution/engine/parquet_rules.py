@@ -19,8 +19,10 @@ NOTHING = '"NULL"'
 NUMBERS = frozenset(
     {"DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 )
-ITEM_FIELDS = ("item_id", "rank", "propensity", "logging_propensity", "target_propensity")
-PROPENSITIES = ITEM_FIELDS[2:]
+ITEM_FIELDS = ("item_id", "rank", "propensity", "logging_propensity", "target_propensity", "score")
+"""``score``, what the service ranked by, is told by a trace; no figure depends on it."""
+NUMBER_FIELDS = ITEM_FIELDS[2:]
+PROPENSITIES = ITEM_FIELDS[2:-1]
 _BLANK = r"^[\s\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]*$"
 _CONTROL = CONTROL_CHARACTERS.replace(r"\u00", r"\x")
 
@@ -66,7 +68,7 @@ def _is_item_list(kind: str) -> bool:
     if set(fields) - set(ITEM_FIELDS) or fields.get("item_id") != TEXT:
         return False
     return fields.get("rank") in NUMBERS - {"DOUBLE", "FLOAT"} and all(
-        _is_number(fields[name]) for name in PROPENSITIES if name in fields
+        _is_number(fields[name]) for name in NUMBER_FIELDS if name in fields
     )
 
 
@@ -148,6 +150,10 @@ def _bad_items(kind: str) -> list[tuple[str, str]]:
             values = f"list_transform(items, lambda x: x.{name}::DOUBLE)"
             cases.append((f"NOT (coalesce(list_min({values}), 0) >= 0 AND coalesce(list_max({values}), 1) <= 1)",
                           f"items: {name} in [0, 1]"))  # fmt: skip
+    if "score" in item_fields(kind):
+        scores = "list_transform(items, lambda x: x.score::DOUBLE)"
+        cases.append((f"NOT (isfinite(list_min({scores})) AND isfinite(list_max({scores})))",
+                      "items: score a finite number"))  # fmt: skip
     return cases
 
 

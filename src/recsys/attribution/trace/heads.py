@@ -129,6 +129,9 @@ def row(line: bytes, role: Role, file: str, offset: int) -> Row:
         return Row(role=role, file=file, offset=offset, record=msgspec.json.decode(line, type=RECORDS[role]))
     if role == "exposures" and _checker(ServiceExposure).is_valid(line):
         service = msgspec.json.decode(line, type=ServiceExposure)
-        return Row(role=role, file=file, offset=offset, record=to_exposure_v1(service), service=service)
+        return Row(
+            role=role, file=file, offset=offset, record=to_exposure_v1(service), service=True,
+            scores=[item.score for item in service.items],
+        )  # fmt: skip
     schema = looks_like(line) if role == "exposures" and len(line) <= MAX_LINE_BYTES else SCHEMAS[role]
     return Row(role=role, file=file, offset=offset, findings=findings(line, schema))

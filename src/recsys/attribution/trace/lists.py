@@ -50,11 +50,11 @@ def told(
     each: Delivered, standing: Sequence[StandingList], events: Mapping[str, Sequence[contract.ItemEvent]]
 ) -> contract.ShownList:
     """The list in full; ``events`` by item, where it is the one that counts."""
-    record, service = each.record, each.row.service
+    record = each.record
     odd = next(own.odd for own in standing if own.row is each.first)
     return contract.ShownList(
         at=contract.Place(file=each.row.file, line=each.row.line),
-        format="exposure.v1" if service is None else "service_v1",
+        format="service_v1" if each.row.service else "exposure.v1",
         standing=each.standing,
         ts=instant(each.row.ts_us),
         user_id=record.user_id,
@@ -69,7 +69,7 @@ def told(
 
 def _items(each: Delivered, events: Mapping[str, Sequence[contract.ItemEvent]]) -> Iterator[contract.ShownItem]:
     items: list[Item] = each.record.items
-    scores = [None] * len(items) if each.row.service is None else [item.score for item in each.row.service.items]
+    scores = each.row.scores or [None] * len(items)
     untold = dict(events)
     for item, score in sorted(zip(items, scores, strict=True), key=lambda pair: (pair[0].rank, pair[0].item_id)):
         own = untold.pop(item.item_id, ())  # of an item that is there twice, at its first place

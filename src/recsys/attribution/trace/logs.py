@@ -107,8 +107,8 @@ def _opened(source: Source, role: Role, scratch: Path) -> Log:
             from recsys.attribution.engine import parquet
             from recsys.attribution.trace.parquet_logs import ParquetLog
 
-            files, *told = known(source.specs, role)
-            return ParquetLog(parquet.local(files, scratch), role, scratch, *told)
+            files, told, aside = known(source.specs, role)
+            return ParquetLog(parquet.local(files, scratch), role, scratch, told, aside)
         case "duckdb":
             return _of_duckdb(source, role, scratch)
         case "postgres":

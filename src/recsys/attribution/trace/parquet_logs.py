@@ -31,7 +31,7 @@ _COLUMNS: dict[Role, tuple[str, ...]] = {
 }
 """What is read of a row beside its instant."""
 MOST_IDS = 2_000
-_PROPENSITIES = ("propensity", "logging_propensity", "target_propensity")
+_NUMBERS = ("propensity", "logging_propensity", "target_propensity", "score")
 
 
 class ParquetLog:
@@ -120,8 +120,10 @@ class ParquetLog:
         for _, _, file, number, fault, ts_us, *values in found:
             name = self._names[Path(file)]
             if fault is None:
-                record = _record(self.role, ts_us, dict(zip(_COLUMNS[self.role], values, strict=True)))
-                yield Row(role=self.role, file=name, line=number + 1, record=record)
+                given = dict(zip(_COLUMNS[self.role], values, strict=True))
+                scores = [item.pop("score", None) for item in given.get("items", ())]
+                record = _record(self.role, ts_us, given)
+                yield Row(role=self.role, file=name, line=number + 1, record=record, scores=scores)
             elif ask.refused:
                 yield Row(role=self.role, file=name, line=number + 1, findings=[_finding(fault)])
 
@@ -176,7 +178,7 @@ def _items(columns: dict[str, str]) -> str:
     """The items of a list, each with all fields that the contract knows."""
     present = parquet.item_fields(columns["items"])
     fields = ["'item_id': x.item_id", "'rank': TRY_CAST(x.rank AS BIGINT)"]
-    fields += [f"'{name}': x.{name}::DOUBLE" for name in _PROPENSITIES if name in present]
+    fields += [f"'{name}': x.{name}::DOUBLE" for name in _NUMBERS if name in present]
     return f"list_transform(items, lambda x: {{{', '.join(fields)}}}) AS items"
 
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from recsys.contracts.events import Assignment, Exposure, Outcome, ServiceExposure
+from recsys.contracts.events import Assignment, Exposure, Outcome
 from recsys.contracts.report import KnownGap
 from recsys.errors import InputError
 from recsys.eventlog.faults import Finding
@@ -58,8 +58,8 @@ class Ask(Struct, frozen=True, kw_only=True):
 class Row(Struct, kw_only=True, eq=False):
     """One row of a log. ``record`` is None where it is not valid; ``findings`` then say why.
 
-    ``service``: the line as the service wrote it, where it is one of ``service_v1``. ``line``: 1-based; 0 as long as
-    only its ``offset`` in bytes is known.
+    ``service``: whether it is a line of ``service_v1``. ``scores``: those of the items, in their order, where the log
+    has them. ``line``: 1-based; 0 as long as only its ``offset`` in bytes is known.
     """
 
     role: Role
@@ -67,7 +67,8 @@ class Row(Struct, kw_only=True, eq=False):
     line: int = 0
     offset: int = 0
     record: Record | None = None
-    service: ServiceExposure | None = None
+    service: bool = False
+    scores: list[float | None] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
