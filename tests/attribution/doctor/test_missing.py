@@ -39,6 +39,16 @@ def test_only_exposures(healthy):
     assert "only exposures" in finding.cause
 
 
+def test_empty_logs(healthy):
+    """Nothing at all is no clean bill, and lists without any outcome are none, however few."""
+    exposures, _, _ = healthy
+    for shown, subject, n in (([], "nothing", 0), (exposures[:99], "no outcomes", 99)):
+        told = examine(shown, [])
+        [finding] = told.findings
+        assert (finding.detector, finding.subject, finding.severity) == ("only_outcomes", subject, "warning")
+        assert (told.bill.status, finding.evidence.rows) == ("warnings", n)
+
+
 def test_a_surface_that_only_outcomes_know(healthy):
     """The exposures of one surface are not logged: its outcomes are counted exactly, and named by it."""
     exposures, outcomes, _ = healthy
@@ -60,6 +70,9 @@ def test_a_night_without_exposures(healthy):
     finding = only(examine(kept, outcomes), "only_outcomes")
     assert abs(finding.evidence.rows - len(orphans)) <= 3  # some are done in the first bucket that has exposures again
     assert abs((finding.evidence.onset - since).total_seconds()) < 1_800
+    last = max(row["ts"] for row in kept if row["ts"] < stamp(since))
+    assert finding.subject == f"since {last[:19].replace('T', ' ')} UTC"  # another night would be another finding
+    assert [each.effect for each in finding.nested] == [None]
 
 
 @pytest.mark.parametrize("value", ["absent", None, "", "  "])
@@ -85,13 +98,46 @@ def test_missing_request_ids_of_one_device(healthy, value, tmp_path):
 def test_lines_that_break_the_contract(healthy):
     """Broken JSON and a bad timestamp are one finding a log, with the rules counted; a few are a warning."""
     exposures, outcomes, _ = healthy
-    rows = ["{broken", *({**row, "ts": "yesterday"} for row in outcomes[:9]), *outcomes[9:]]
+    rows = ["{broken", *({**row, "ts": "yesterday"} for row in outcomes[:29]), *outcomes[29:]]
     told = examine([*exposures, "[]"], rows)
     serious = only(told, "refused_lines")
-    assert (serious.evidence.log, serious.evidence.rows, serious.evidence.of) == ("outcomes", 10, len(outcomes) + 1)
-    assert any(fact.startswith("timestamp at $.ts: 9 lines") for fact in serious.evidence.facts)
+    assert (serious.evidence.log, serious.evidence.rows, serious.evidence.of) == ("outcomes", 30, len(outcomes) + 1)
+    assert any(fact.startswith("timestamp at $.ts: 29 lines") for fact in serious.evidence.facts)
     [warning] = [finding for finding in told.findings if finding.severity == "warning"]
     assert (warning.detector, warning.evidence.log, warning.evidence.rows) == ("refused_lines", "exposures", 1)
+
+
+def test_refused_exposures_explain_their_outcomes(healthy):
+    """Lists of the app with a rank 0 since a moment: one finding with place, onset and the true figure; the outcomes
+    that find no list are nested."""
+    exposures, outcomes, _ = healthy
+    since = stamp(doctor_world.START + timedelta(hours=40))
+    refused = [row for row in exposures if row["context"]["device"] == "app" and row["ts"] >= since]
+    ids = {row["request_id"] for row in refused}
+    extra = {"item_id": "item-x", "rank": 0}
+    shown = [{**row, "items": [*row["items"], extra]} if row["request_id"] in ids else row for row in exposures]
+    finding = only(examine(shown, outcomes), "refused_lines")
+    assert (finding.evidence.log, finding.evidence.rows) == ("exposures", len(refused))
+    assert "device=app" in finding.cause
+    assert stamp(finding.evidence.onset) == refused[0]["ts"]
+    [nested] = finding.nested
+    assert (nested.detector, nested.effect) == ("match_rate", None)
+    assert nested.evidence.rows == sum(row["request_id"] in ids for row in outcomes)
+    clicks = sum(row["event_type"] == "click" for row in outcomes)
+    assert finding.effect.without == pytest.approx(clicks / len(exposures))
+
+
+def test_refused_exposures_of_a_surface(healthy):
+    """All lists of a surface are refused, some of them no JSON: that no exposure of it is there is nested."""
+    exposures, outcomes, _ = healthy
+    cart = [row for row in exposures if row["context"]["surface"] == "cart"]
+    others = [row for row in exposures if row["context"]["surface"] != "cart"]
+    finding = only(examine([*others, *(row | {"items": 7} for row in cart)], outcomes), "refused_lines")
+    assert [each.detector for each in finding.nested] == ["only_outcomes", "match_rate"]
+    torn = ["{" for _ in cart]
+    told = examine([*others, *torn], [row for row in outcomes if row["context"]["surface"] != "cart"])
+    [finding] = told.findings
+    assert finding.effect.without == pytest.approx(finding.effect.as_logged)
 
 
 def test_rows_of_the_future(healthy):

@@ -61,9 +61,9 @@ def test_a_small_surface_that_is_clicked_always():
 
 @pytest.mark.parametrize("requests", [1, 2, 3, 5])
 def test_a_log_of_a_few_lists(requests):
-    """Of a handful of lists, whichever are answered, nothing is told."""
+    """Of a handful of lists, whichever are answered, nothing is told; where none is, that it is so."""
     shown, done = log(4, requests=requests, surfaces=("home", "cart"), rates={"home": 1.0, "cart": 0.0})
-    assert causes(examine(shown, done)) == []
+    assert causes(examine(shown, done)) == ([] if done else [("only_outcomes", "no outcomes", "warning")])
 
 
 def test_three_lists_of_a_new_client():
@@ -126,13 +126,12 @@ def test_a_few_rows_of_another_clock():
 
 
 def test_a_log_cut_from_a_stream():
-    """The lists before the cut are not there, their clicks after it are: no more than a warning, with the reason."""
+    """The lists before the cut are not there, their clicks after it are: nothing is wrong."""
     shown, done = log(requests=6_000, span_s=7_200, delay=lambda rng: rng.lognormal(4.5, 1.0))
     cut = stamp(START + timedelta(minutes=30))
     found = examine([row for row in shown if row["ts"] >= cut], [row for row in done if row["ts"] >= cut])
-    assert [each[0] for each in causes(found)] == ["match_rate"]
-    assert found.bill.status == "warnings"
-    assert any("beginning of a log" in fact for fact in found.findings[0].evidence.facts)
+    assert causes(found) == []
+    assert found.bill.match_rate < 0.99
 
 
 def test_lost_exposures_are_counted_to_their_borders():

@@ -59,7 +59,9 @@ def test_the_match_rate_falls_at_a_release(healthy):
     assert "device=app" in finding.cause
     assert stamp(finding.evidence.onset) == min(row["ts"] for row in altered)
     assert any("app_version=4.3.0 is in the exposures since" in fact for fact in finding.evidence.facts)
-    assert finding.effect.without > finding.effect.as_logged
+    clicks = sum(row["event_type"] == "click" for row in outcomes)
+    assert finding.effect.without is None
+    assert f"{finding.effect.as_logged:.4f} to {clicks / len(exposures):.4f}" in finding.effect.note
 
 
 def test_a_match_rate_that_is_low_all_the_time(healthy):

@@ -97,9 +97,11 @@ def _findings(case: Case, named: Sequence[tuple[str, Symptom]]) -> list[Finding]
     explained = nest.parents(case, named, EXPLAINS)
     places = locate.samples(case, symptoms)
 
-    def finding(place: int) -> Finding:
+    def finding(place: int, *, told: bool = False) -> Finding:
+        """``told``: the cause that it is nested under tells what it does to the figure."""
         name, symptom = named[place]
-        nested = [finding(other) for other, cause in explained.items() if cause == place]
+        effect = None if told else effects.effect(case, symptom)
+        nested = [finding(other, told=effect is not None) for other, cause in explained.items() if cause == place]
         serious = symptom.severity == "serious" or any(each.severity == "serious" for each in nested)
         return Finding(
             detector=name,
@@ -107,7 +109,7 @@ def _findings(case: Case, named: Sequence[tuple[str, Symptom]]) -> list[Finding]
             severity="serious" if serious else "warning",
             cause=symptom.cause,
             evidence=_evidence(symptom, places[place]),
-            effect=effects.effect(case, symptom),
+            effect=effect,
             fix=symptom.fix,
             nested=nested,
         )

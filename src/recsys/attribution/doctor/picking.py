@@ -14,7 +14,7 @@ def conditions(case: Case, place: Where | None, step: Stretch | None) -> list[st
 def _at(case: Case, place: Where | None) -> list[str]:
     if place is None:
         return []
-    column = dict(case.slices)[place.key]
+    column = {"event_type": "event_type", **dict(case.slices)}[place.key]
     named = ", ".join(text(value) for value in place.values if value is not None)
     parts = [f"{column} IN ({named})"] if named else []
     parts += [f"{column} IS NULL"] if None in place.values else []

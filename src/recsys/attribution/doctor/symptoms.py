@@ -38,12 +38,14 @@ class Rows(Struct, frozen=True, kw_only=True):
 
 class Shift(Struct, frozen=True, kw_only=True):
     """What would change in the counts without the fault: clicks (or conversions, where there are no clicks) that would
-    be attributed too, clicks that would not, exposures that would not count, and exposures that would."""
+    be attributed too, clicks that would not, exposures that would not count, and exposures that would. ``at_most``:
+    that is the most that the fault may have done, and it may have done nothing, so the figure stands in the note."""
 
     clicks_found: float = 0
     clicks_extra: float = 0
     exposures_extra: float = 0
     exposures_found: float = 0
+    at_most: bool = False
     note: str = ""
 
 

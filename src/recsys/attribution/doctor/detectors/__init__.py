@@ -28,9 +28,9 @@ from recsys.attribution.doctor.detectors.weak_hashes import WEAK_HASHES
 from recsys.attribution.doctor.symptoms import Detector
 
 DETECTORS: tuple[Detector, ...] = (
+    REFUSED_LINES,
     ONLY_OUTCOMES,
     LOST_RECORDS,
-    REFUSED_LINES,
     MISSING_REQUEST_ID,
     ANONYMOUS_IDENTITY,
     NEW_PSEUDONYMS,
@@ -59,9 +59,9 @@ DETECTORS: tuple[Detector, ...] = (
 
 EXPLAINS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "only_outcomes": frozenset({"match_rate"}),
+        "refused_lines": frozenset({"only_outcomes", "match_rate"}),
+        "only_outcomes": frozenset({"match_rate", "never_rendered"}),
         "lost_records": frozenset({"match_rate"}),
-        "refused_lines": frozenset({"missing_request_id"}),
         "anonymous_identity": frozenset({"user_mismatch"}),
         "new_pseudonyms": frozenset({"user_mismatch"}),
         "user_mismatch": frozenset({"personal_data", "weak_hashes"}),

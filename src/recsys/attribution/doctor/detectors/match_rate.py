@@ -3,17 +3,25 @@
 The stretch of time is the one whose likelihood, with a match rate of its own, is highest (the scan statistic of
 Kulldorff 1997, in time); e²⁰ times that of one rate for all is asked, so that among the 28,800 stretches of 240
 buckets chance passes for a fall less than once in 10,000 logs (``breakdown.STEP``). Under
-``attribution.min_match_rate``, in all or within the stretch, a fall is serious. A stretch at the beginning of the
-log, up to a quarter of it, is what a cut through a stream leaves: the lists were shown before it; and after the last
-exposure only late outcomes come. There the rate of all decides, and up to ``warning`` nothing is wrong. Where there
-is no stretch, a rate under the minimum is serious, and one that misses more than ``warning`` a warning.
+``attribution.min_match_rate``, in all or within the stretch, a fall is serious. Where there is no stretch, a rate under
+the minimum is serious, and one that misses more than ``warning`` a warning.
+
+Nothing is wrong where a log is cut from a stream: at its beginning come outcomes of lists that were shown before
+it. So orphans that are no later than the first exposure and what 99 % of their type's outcomes take to come
+(``beginning``) are not judged by, and the facts say how many; where a fault is found, they are counted with the
+others. After the last exposure only late outcomes come; there the rate of all decides, and up to ``warning`` nothing
+is wrong.
+
+Whether the lists are in the log, under other ids, or are missing as well, the outcomes do not tell: the effect is told
+from the one to the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from types import MappingProxyType
 
+from recsys.attribution.doctor.beginning import beginning
 from recsys.attribution.doctor.breakdown import (
     Cell,
     Counted,
@@ -35,8 +43,7 @@ from recsys.attribution.doctor.symptoms import Detector, Limits, Rows, Shift, Sy
 
 LOST = "fate IN ('orphan', 'ambiguous')"
 MOST_CHANGES = 4
-BEGINNING = 4
-"""The first so-many-th of a log's time is its beginning."""
+TYPE = "event_type"
 _FIX = (
     "Find what was changed at that time (the facts name what appeared in the context) and compare, for one outcome of "
     "the sample lines, its request_id with meta.request_id of the reply: `recsys-eval trace REQUEST_ID` tells."
@@ -44,63 +51,61 @@ _FIX = (
 
 
 def _look(case: Case, limits: Limits) -> list[Symptom]:
-    keys = _known_keys(case)
-    found = _cells(case, keys)
-    counted = total(found)
-    if not counted.n:
+    if not case.quality.fates.rows - case.quality.fates.invalid:
         raise Unable("there is no valid outcome")
+    begun = beginning(case)
+    early = begun.early("bucket_us")
+    keys = _known_keys(case, begun.early("ts_us"))
+    found = _cells(case, keys, early)
+    counted = total(found)
     if not counted.hit:
         return []
     place = where(found, keys)
     step = stretch(found if place is None else within(found, keys, place))
     lowest = case.joined.policy.min_match_rate
-    cut = _at_an_end(case, found, step)
-    if (cut or (step is None and place is None)) and counted.share <= limits["warning"]:
+    after = _after_all(case, step)
+    if (after or (step is None and place is None)) and counted.share <= limits["warning"]:
         return []
     inside = step.inside.share if step is not None else place.inside.share if place is not None else counted.share
-    serious = 1 - counted.share < lowest or (1 - inside < lowest and not cut)
-    facts = [*_changes(case, step), *_by_type(case), *told_by_key(found, keys)]
-    facts = [cut, *facts] if cut else facts
-    return [_symptom(case, total(found), place, step, facts, serious=serious)]
+    serious = 1 - counted.share < lowest or (1 - inside < lowest and not after)
+    facts = [*filter(None, [after, _early(case, early)]), *_changes(case, step), *told_by_key(found, keys)]
+    return [_symptom(case, counted, place, step, facts, serious=serious)]
 
 
-def _at_an_end(case: Case, found: Sequence[Cell], step: Stretch | None) -> str:
-    """What explains a fall at an end of the exposures, where lists are missing that are of another time; empty for
-    others."""
-    if step is None:
-        return ""
-    buckets = [cell.bucket_us for cell in found]
-    first, until = min(buckets), step.until_us
-    if step.since_us is None and until is not None and (until - first) * BEGINNING <= max(buckets) - first:
-        return "At the beginning of a log outcomes come of lists that were shown before it."
+def _after_all(case: Case, step: Stretch | None) -> str:
+    """What explains a fall after the last exposure; empty for others."""
     (last,) = case.one("SELECT max(ts_us) FROM exposures")
-    if step.since_us is not None and last is not None and step.since_us > last:
+    if step is not None and step.since_us is not None and last is not None and step.since_us > last:
         return "It is after the last exposure, when only late outcomes come, or such of lists that are not given."
     return ""
 
 
-def _by_type(case: Case) -> list[str]:
-    """The fact how the types of outcomes differ, where they do."""
+def _early(case: Case, condition: str) -> str:
+    """The fact that some are not judged; empty where there are none."""
     rows = case.rows(
-        f"SELECT event_type, sum(n), coalesce(sum(n) FILTER (WHERE {LOST}), 0) FROM {case.table('fate_buckets')} "
-        "WHERE fate <> 'duplicate' GROUP BY event_type ORDER BY event_type"
+        f"SELECT event_type, sum(n) FROM {case.table('fate_buckets')} WHERE {condition} "
+        "GROUP BY event_type ORDER BY event_type"
     )
-    return told_by_key([Cell(0, (kind,), int(n), int(lost)) for kind, n, lost in rows], ["event_type"])
+    if not rows:
+        return ""
+    told = ", ".join(f"{kind} {int(n):,}" for kind, n in rows)
+    return f"Left out of these rates, for their lists may have been shown before the first exposure: {told}."
 
 
-def _known_keys(case: Case) -> tuple[str, ...]:
-    """The keys that most of those without an exposure have: of the others they lack what the exposure would tell."""
+def _known_keys(case: Case, early: str) -> tuple[str, ...]:
+    """The type, and the keys that most of those without an exposure have: of the others they lack what the exposure
+    would tell."""
     known = ", ".join(f"count({column})" for _, column in case.slices)
-    n, *having = case.one(f"SELECT count(*), {known} FROM outcome_fates WHERE {LOST}")
-    return tuple(key for (key, _), rows in zip(case.slices, having, strict=True) if rows * 2 > n)
+    n, *having = case.one(f"SELECT count(*), {known} FROM outcome_fates WHERE {LOST} AND NOT {early}")
+    return (TYPE, *(key for (key, _), rows in zip(case.slices, having, strict=True) if rows * 2 > n))
 
 
-def _cells(case: Case, keys: Collection[str]) -> list[Cell]:
+def _cells(case: Case, keys: Collection[str], early: str) -> list[Cell]:
     """Outcomes that count in the match rate, with those that found no exposure as hits."""
-    columns = "".join(f", {column}" for key, column in case.slices if key in keys)
+    columns = "".join(f", {column}" for key, column in ((TYPE, TYPE), *case.slices) if key in keys)
     rows = case.rows(
         f"SELECT bucket_us{columns}, sum(n), coalesce(sum(n) FILTER (WHERE {LOST}), 0) "
-        f"FROM {case.table('fate_buckets')} WHERE fate <> 'duplicate' GROUP BY bucket_us{columns}"
+        f"FROM {case.table('fate_buckets')} WHERE fate <> 'duplicate' AND NOT {early} GROUP BY bucket_us{columns}"
     )
     return cells(rows, len(keys))
 
@@ -115,6 +120,7 @@ def _symptom(
         f"SELECT count(*), min(ts_us), max(ts_us), count(*) FILTER (WHERE event_type = {text(kind)}) "
         f"FROM outcome_fates WHERE {condition}"
     )
+    fates = case.quality.fates
     since = first if step is not None and step.since_us is not None else None
     return Symptom(
         severity="serious" if serious else "warning",
@@ -122,13 +128,19 @@ def _symptom(
         fix=_FIX,
         log="outcomes",
         n=n,
-        of=counted.n,
+        of=fates.rows - fates.invalid - fates.duplicate,
         rows=Rows(query=f"SELECT row_number AS row FROM outcome_fates WHERE {condition}"),
         first_us=first,
         last_us=last,
         onset_us=since,
         facts=facts,
-        shift=Shift(clicks_found=clicks, note="As if all of them found their list."),
+        shift=Shift(
+            clicks_found=clicks,
+            at_most=True,
+            note="the second if the lists are logged under other ids, about the first if they are missing as well.",
+        )
+        if clicks
+        else None,
     )
 
 
