@@ -43,17 +43,34 @@ class Source(Struct, frozen=True):
 
 
 def of_specs(specs: list[str]) -> Source:
-    """The source behind paths, globs, folders and URLs; UsageError where they hold both kinds of file."""
+    """The source behind paths, globs, folders and URLs; UsageError where they hold both kinds of file.
+
+    Where logs of a role were compacted, and no line of them is valid, the lines themselves stand for the folder that
+    the role would have.
+    """
     for spec in specs:
         if spec.startswith(DATABASES):
             raise UsageError("a database is no log", expected=_QUERY % "postgres, dsn: …")
         if spec.endswith(".duckdb"):
             raise UsageError("a database is no log", where=spec, expected=_QUERY % "duckdb, path: …")
+    specs = [_lines_alone(spec) or spec for spec in specs]
     parquet = {name.endswith(PARQUET) for spec in specs for name in _names(spec)}
     if len(parquet) > 1:
         hint = "Give files of one kind; of a folder give a glob, such as 'logs/*.jsonl'."
         raise UsageError("a log is either JSONL or Parquet", found=f"both in {', '.join(specs)}", hint=hint)
     return Source("parquet" if parquet == {True} else "jsonl", specs)
+
+
+def _lines_alone(spec: str) -> str | None:
+    """The folder of the lines of a compacted role, where all of them are invalid."""
+    path = Path(spec)
+    if is_url(spec) or path.exists():
+        return None
+    from recsys.attribution.compact import layout, manifest
+
+    lines = path.parent / layout.INVALID / path.name
+    held = manifest.read(path.parent / layout.MANIFEST) if lines.is_dir() else None
+    return None if held is None or held.parts(path.name) else str(lines)
 
 
 def _names(spec: str) -> list[str]:

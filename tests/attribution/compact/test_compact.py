@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from compact_worlds import decoded, exposure, outcome, parts, records, records_of, run, tree, unwatched, write
+from recsys.attribution.compact import rows
 from recsys.attribution.compact.compact import Settings, compact
 from recsys.attribution.compact.rows import LEAST_ROW_GROUP_ROWS, ROW_GROUP_ROWS, row_group_rows
 from recsys.errors import InputError, StorageError, UsageError
@@ -215,16 +216,22 @@ def test_logs_larger_than_the_memory(tmp_path):
     assert tree(tmp_path / "2GB") == tree(tmp_path / "200MB")
 
 
-def test_too_little_memory(tmp_path):
+def test_too_little_memory(tmp_path, monkeypatch):
     """It is an error that says what to do, and does no harm: the next run goes on. What is no size is refused."""
     logs = {"exposures": [write(tmp_path / "e.jsonl", [exposure(number) for number in range(100)])]}
-    with pytest.raises(StorageError, match=r"the rows cannot be held or written.*raise --memory-limit"):
-        compact(logs, tmp_path / "out", watch=unwatched, settings=Settings(memory_limit="1MB"))
+    with monkeypatch.context() as patched:
+        patched.setattr(rows, "LEAST_MEMORY", 0)
+        with pytest.raises(StorageError, match=r"the rows cannot be held or written.*raise --memory-limit"):
+            compact(logs, tmp_path / "out", watch=unwatched, settings=Settings(memory_limit="1MB"))
     assert tree(tmp_path / "out") == {}
     assert run(tmp_path / "out", **logs)[0].rows == 100
     for limit in ("lots", "1GB; DROP", "'", "-1GB", ""):
         with pytest.raises(UsageError, match="--memory-limit: not a size"):
             compact(logs, tmp_path / "out", watch=unwatched, settings=Settings(memory_limit=limit))
+    for limit in ("0MB", "1kb", "99.9 MB", "95MiB"):
+        with pytest.raises(UsageError, match=r"--memory-limit: too little memory .* at least 100MB"):
+            compact(logs, tmp_path / "out", watch=unwatched, settings=Settings(memory_limit=limit))
+    assert run(tmp_path / "out", **logs)[0].unchanged == 1
 
 
 def test_row_groups_of_long_lines_are_small():

@@ -85,6 +85,18 @@ def test_lines_that_are_not_valid_count(tmp_path):
     assert found.refused["exposures"] == []
 
 
+def test_lines_that_are_gone(tmp_path):
+    """Without the lines that were set aside nobody can say how many they were: it is refused, with what to do."""
+    run(tmp_path / "out", outcomes=[write(tmp_path / "o.jsonl", [outcome(1), b"bad"])])
+    shown = write(tmp_path / "e.jsonl", [exposure(1)])
+    shutil.rmtree(tmp_path / "out/_invalid")
+    with pytest.raises(InputError, match=r"missing from a compacted folder.*Put _invalid back"):
+        accepted(tmp_path, shown, tmp_path / "out/outcomes")
+    shutil.rmtree(tmp_path / "out/outcomes")
+    with pytest.raises(InputError, match="no such file"):
+        accepted(tmp_path, shown, tmp_path / "out/outcomes")
+
+
 def days_of(tmp_path):
     """Two days of exposures, a gap on each, a bad line, and clicks."""
     logs = tmp_path / "logs"

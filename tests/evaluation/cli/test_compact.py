@@ -120,12 +120,29 @@ def test_a_copy_is_told(recsys_eval, write, outcome, tmp_path):
     assert done.out.splitlines()[0] == "outcomes: 1 row in 1 new part, nothing of 1 log; 1 row in all"
 
 
-def test_nothing_valid(recsys_eval, write, outcome, tmp_path):
-    """Status 1, also when it is asked again, and 0 once there are valid rows; the bad lines are kept all the same."""
+def test_nothing_valid(recsys_eval, at_once, write, exposure, outcome, tmp_path):
+    """Status 1, also when it is asked again, and 0 once there are valid rows; the bad lines are kept all the same, and
+    the other commands count them as they count those of the log."""
     log = write("o.jsonl", "bad", "worse")
     for _ in range(2):
         done = recsys_eval("compact", "--outcomes", log, "--output", tmp_path / "out")
-        assert (done.status, done.out.splitlines()[-1]) == (1, "")
+        assert (done.status, done.out.splitlines()[1:]) == (1, [])
+    shown = write("e.jsonl", exposure(1))
+    recsys_eval("compact", "--exposures", shown, "--output", tmp_path / "out")
+    lines, table = at_once(
+        ["join", "--format", "json", "--exposures", shown, "--outcomes", log],
+        [
+            "join",
+            "--format",
+            "json",
+            "--exposures",
+            tmp_path / "out/exposures",
+            "--outcomes",
+            tmp_path / "out/outcomes",
+        ],
+    )
+    assert lines.status == table.status == 2
+    assert figures(lines.out) == figures(table.out)
     [kept] = (tmp_path / "out/_invalid/outcomes").iterdir()
     assert kept.read_bytes() == b"bad\nworse\n"
     write("o.jsonl", "bad", "worse", outcome(1))
@@ -154,6 +171,8 @@ def test_stdin_and_unfinished_lines(recsys_eval, write, outcome, tmp_path):
         (["--outcomes", "none.jsonl"], "none.jsonl: no such file"),
         (["--outcomes", "o.parquet"], "only JSONL is compacted"),
         (["--outcomes", "o.jsonl", "--memory-limit", "much"], "--memory-limit: not a size (found much; expected"),
+        (["--outcomes", "o.jsonl", "--memory-limit", "0MB"], "--memory-limit: too little memory (found 0MB; expected"),
+        (["--outcomes", "o.jsonl", "--memory-limit", "95 MiB"], "at least 100MB"),
     ],
 )
 def test_what_is_refused(recsys_eval, tmp_path, words, told):

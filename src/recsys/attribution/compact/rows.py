@@ -44,7 +44,9 @@ ROW_GROUP_ROWS = 20_480
 ROW_GROUP_JSON_BYTES = 32 << 20
 LEAST_ROW_GROUP_ROWS = 2_048
 MAX_PLACES = 50_000
-_SIZE = re.compile(r"[0-9]+(\.[0-9]+)? ?[KMGT]i?B", re.IGNORECASE)
+LEAST_MEMORY = 100 * 10**6
+"""With less the engine reads no line at all."""
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT])(i?)B", re.IGNORECASE)
 
 _PLACES = f"""
 CREATE TABLE places AS
@@ -140,10 +142,16 @@ class Rows:
 
 
 def check_memory_limit(limit: str) -> None:
-    """UsageError for a text that is no size in the engine's words."""
-    if not _SIZE.fullmatch(limit.strip()):
-        expected = "a size such as 500MB or 2GB"
+    """UsageError for a text that is no size in the engine's words, or too small for it to begin with."""
+    size = _SIZE.fullmatch(limit.strip())
+    expected = "a size such as 500MB or 2GB"
+    if size is None:
         raise UsageError("not a size", where="--memory-limit", found=limit[:40], expected=expected)
+    number, unit, binary = size.groups()
+    step = 1024 if binary else 1000
+    if float(number) * step ** ("KMGT".index(unit.upper()) + 1) < LEAST_MEMORY:
+        least = f"{expected}, at least {LEAST_MEMORY // 10**6}MB"
+        raise UsageError("too little memory", where="--memory-limit", found=limit[:40], expected=least)
 
 
 def row_group_rows(json_bytes: int, rows: int) -> int:

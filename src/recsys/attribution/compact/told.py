@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from recsys.attribution.columns import Role
-from recsys.attribution.compact.layout import DEPTH, MANIFEST, WORK, day_of, is_part
+from recsys.attribution.compact.layout import DEPTH, INVALID, MANIFEST, WORK, day_of, is_part
 from recsys.attribution.compact.manifest import Manifest, aliases_of, decoded, read
 from recsys.attribution.engine import parquet
 from recsys.attribution.sources import SCHEMAS
@@ -130,7 +130,12 @@ def _day(instant: datetime) -> str:
 
 def _set_aside(folder: str, manifest: Manifest, role: Role) -> list[LogFile]:
     paths = [batch.invalid for batch in manifest.of(role) if batch.invalid is not None]
-    return [Remote(Store(folder), path) if is_url(folder) else Path(folder) / path for path in paths]
+    files = [Remote(Store(folder), path) if is_url(folder) else Path(folder) / path for path in paths]
+    for file in files:
+        if isinstance(file, Path) and not file.exists():
+            hint = f"Put {INVALID} back, or compact the logs anew into another folder."
+            raise InputError("lines that are not valid are missing from a compacted folder", where=str(file), hint=hint)
+    return files
 
 
 def _add_invalid(found: Told, files: Sequence[LogFile], role: Role, scratch: Path, max_faults: int) -> None:

@@ -58,7 +58,8 @@ def compact(
         settings=Settings(memory_limit=memory_limit),
     )
     _tell(done, output)
-    sys.stdout.write(" ".join(_options(done, output)) + "\n")
+    if named := _options(done, output):
+        sys.stdout.write(" ".join(named) + "\n")
     return 1 if any(not each.valid_rows for each in done) else 0
 
 
