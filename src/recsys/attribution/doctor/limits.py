@@ -96,5 +96,6 @@ def written(detectors: Sequence[Detector]) -> str:
     blocks = []
     for each in detectors:
         numbers = "".join(f"  {name}: {Decimal(repr(value)):f}\n" for name, value in each.limits.items())
-        blocks.append(f"# {each.question}\n{each.name}:\n  {ENABLED}: true\n{numbers}")
+        planned = f"  # {WEIGHTS}: {{experiment: {{control: 9, treatment: 1}}}}\n" if each.weighs else ""
+        blocks.append(f"# {each.question}\n{each.name}:\n  {ENABLED}: true\n{numbers}{planned}")
     return "\n".join(blocks)

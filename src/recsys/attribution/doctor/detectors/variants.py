@@ -39,8 +39,8 @@ def _prepared(case: Case) -> list[str]:
 
 
 def _look_for_two(case: Case, limits: Limits) -> list[Symptom]:
-    """Any subject in two variants is a warning (``two_warning`` 0). Over ``two_serious`` (1 %) of the units the
-    evaluation holds, so that is serious.
+    """Any subject in two variants is a warning (``two_warning`` 0). Over 1 % of the units the evaluation holds, however
+    few they are; from ``two_serious`` (1 %) on that is serious, of a few units a warning.
     """
     symptoms = []
     for name in _prepared(case):
