@@ -163,7 +163,7 @@ def _changed(log: LogFile, done: Surveyed, taken: Consumed, found: str, hint: st
         "not what was taken of it before", where=str(log),
         found=found if done.end >= taken.bytes else f"{done.end:,} bytes of whole lines",
         expected=f"{taken.bytes:,} bytes with SHA-256 {taken.sha256}, and maybe more behind them",
-        hint=f"{hint} If it was changed, compact the logs anew into another folder.",
+        hint=f"If it was changed, compact the logs anew into another folder. {hint}",
     )  # fmt: skip
 
 
