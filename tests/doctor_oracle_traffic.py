@@ -43,7 +43,8 @@ def exposure_buckets(world, limits):
         {
             "bucket_us": bucket, **dict(zip(SLICES, slices, strict=True)), "n": len(rows),
             "joined": sum(row["request_id"] in named for row in rows),
-            "answered": sum(row["request_id"] in named and bool(row["shown"]) for row in rows), "empty": sum(not row["shown"] for row in rows),
+            "answered": sum(row["request_id"] in named and bool(row["shown"]) for row in rows),
+            "empty": sum(not row["shown"] for row in rows),
             "error": sum(row["error"] for row in rows),
         }
         for (bucket, slices), rows in groups.items()

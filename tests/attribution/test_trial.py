@@ -220,7 +220,9 @@ def test_what_no_bounds_hold_is_a_reason_above_one_percent(joined, shop, log, wh
     assert few.reasons == []
     assert any(note.startswith(f"Of {rows + rows // 100:,} {what} {rows // 100} {words}: ") for note in few.notes)
     [reason] = many.reasons
-    assert reason.startswith(f"of {rows + rows // 50:,} {what} {rows // 50} {words}, which is 1.96%, over the limit of 1")
+    assert reason.startswith(
+        f"of {rows + rows // 50:,} {what} {rows // 50} {words}, which is 1.96%, over the limit of 1"
+    )
 
 
 def test_what_is_known_to_be_lost_is_in_the_bounds(joined, shop):

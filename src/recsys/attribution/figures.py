@@ -87,15 +87,17 @@ def _assumed(metric: str, unjoined: UnjoinedOutcomes) -> str:
     found = []
     largest = unjoined.largest_micros / MICRO
     if unknown and not unjoined.largest_micros:
-        found.append(f"no value was read, so what {unknown:,} outcomes that cannot be read are worth is not in the bounds")
+        found.append(
+            f"no value was read, so what {unknown:,} outcomes that cannot be read are worth is not in the bounds"
+        )
     elif unknown:
         found.append(
             f"{unknown:,} outcomes that cannot be read are each taken for the largest value that was read, {largest:g}"
         )
     if unjoined.displacing and unjoined.largest_micros:
         found.append(
-            "the first touch alone counts, so each that did not join may have been it in the place of one worth as much "
-            f"as {largest:g}"
+            "the first touch alone counts, so each that did not join may have been it in the place of one worth as "
+            f"much as {largest:g}"
         )
     return "; ".join(found)
 

@@ -69,8 +69,8 @@ def reasons(
             "what keeps units out of an arm may also change what the rest of it does"
         )
     found += [
-        f"{each}, which is {each.share:.2%}, over the limit of {max_lost_rate:.2%}: nobody knows whose they are, and one "
-        "arm may have more of them than another"
+        f"{each}, which is {each.share:.2%}, over the limit of {max_lost_rate:.2%}: nobody knows whose they are, and "
+        "one arm may have more of them than another"
         for each in missing
         if each.share > max_lost_rate
     ]

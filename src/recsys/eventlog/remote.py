@@ -46,8 +46,8 @@ class Remote(Struct, frozen=True, eq=False):
 
 
 def expand(url: str, suffixes: tuple[str, ...]) -> list[Remote]:
-    """The object of this URL, or the logs below it, by key; those with a part that begins with ``_`` or ``.`` are what a
-    writer has not ended. InputError where there is none; StorageError where the store does not answer."""
+    """The object of this URL, or the logs below it, by key; names with a part that begins with ``_`` or ``.`` are of
+    what a writer has not ended. InputError where there is none; StorageError where the store does not answer."""
     _check(url)
     parent, _, name = url.rpartition("/")
     if name and not parent.endswith(":/"):

@@ -115,13 +115,13 @@ def test_as_of_and_scope(recsys_eval, trial_logs, write):
 
 
 def test_usage_errors(at_once, trial_logs, tmp_path):
-    """An option about an experiment without one, a name that is not there, a value that is none: status 1, one line, and
-    nothing is written."""
+    """An option about an experiment without one, a name that is not there, a value that is none: status 1, one line, no
+    output."""
     options, _ = trial_logs
     table = tmp_path / "joined.parquet"
     cases = {
         (*options[:4], "--control", "A"): "--control is about an experiment, and there is no assignment log",
-        (*options, "--experiment-id", "exp1", "--output", table): "no such experiment (found exp1). Did you mean 'exp-1'?",
+        (*options, "--experiment-id", "exp1", "--output", table): "no such experiment (found exp1). Did you mean",
         (*options, "--control", "C"): "--control: no such arm in experiment exp-1 (found C). Known: A, B.",
         (*options, "--as-of", "2026-02-05"): "--as-of: not an instant (found '2026-02-05'; expected such as",
         (*options, "--arm", "A"): "Name it with --experiment-id",

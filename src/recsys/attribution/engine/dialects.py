@@ -40,8 +40,9 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             Dialect("bigquery", "BigQuery"),
             Dialect("trino", "Trino"),
             Dialect(
-                "athena", "Amazon Athena",
-                note="It makes tables of Iceberg only: give those of the script a LOCATION and 'table_type' = 'ICEBERG'.",
+                "athena",
+                "Amazon Athena",
+                note="It makes tables of Iceberg only: give the script's a LOCATION and 'table_type' = 'ICEBERG'.",
             ),
             Dialect(
                 "clickhouse", "ClickHouse", note="It needs SET join_use_nulls = 1: else what is absent is no NULL."
@@ -78,7 +79,7 @@ _OWN_WORDS: Mapping[type[exp.Expr] | str, Mapping[str, str]] = MappingProxyType(
             "clickhouse": "fromUnixTimestamp64Micro(:a, 'UTC')",
         },
         exp.ArrayPosition: {
-            "snowflake": "(ARRAY_POSITION(:b, :a) + 1)",  # it counts from 0; in a structured array texts are looked up as texts
+            "snowflake": "(ARRAY_POSITION(:b, :a) + 1)",  # it counts from 0; the array is a structured one
             "bigquery": "(SELECT place + 1 FROM UNNEST(:a) AS listed WITH OFFSET AS place WHERE listed = :b)",
             "clickhouse": "indexOf(:a, :b)",
         },

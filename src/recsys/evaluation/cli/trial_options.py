@@ -37,7 +37,9 @@ Scope = Annotated[
 ]
 AsOf = Annotated[
     str | None,
-    _option("Look at nothing in an experiment later than this RFC 3339 instant, nor at lists whose window was open then."),
+    _option(
+        "Look at nothing in an experiment later than this RFC 3339 instant, nor at lists whose window was open then."
+    ),
 ]
 Arms = Annotated[
     list[str] | None,
