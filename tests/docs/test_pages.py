@@ -19,11 +19,17 @@ from recsys.eventlog.checks import checker, recognise
 from recsys.service.cli import app as service_app
 
 PAGES = [page for page in docs_blocks.PAGES if docs_blocks.blocks(page)]
+LONG = {"operate-the-service.md", "first-report.md", "candidate-vs-ranking.md"}
+"""Pages whose blocks start services."""
 KNOWN = {"bash", "python", "json", "yaml", "sh", "text", "mermaid", "sql", "http"}
 APPS = {"recsys-eval": eval_app, "recsys-service": service_app, "recsys-demo": demo_app}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.long] if page.name in LONG else []) for page in PAGES],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_the_blocks_of_a_page_run(page, samples):
     """All runnable blocks of the page end with status 0, in order, in one folder, and print what the page shows."""
     blocks = docs_blocks.blocks(page)

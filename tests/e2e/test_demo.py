@@ -159,6 +159,7 @@ def test_no_raw_id_reaches_a_log(made):
         assert "shopper-" not in (made.out / name).read_text()
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_demo(made, tmp_path):
     """A second demo with the same seed has the same lists, fates and metrics."""
     again = demo.run(tmp_path / "again", SMALL, SEED, on_step=lambda text: None, on_visit=lambda: None)
@@ -172,6 +173,7 @@ def test_the_same_seed_gives_the_same_demo(made, tmp_path):
     assert again.report.results == made.report.results
 
 
+@pytest.mark.long
 def test_the_command_tells_what_it_made(tmp_path):
     """``recsys-demo`` exits 0, prints rates and a metrics table, and leaves all files."""
     done = subprocess.run(

@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from threading import Event
@@ -83,8 +83,8 @@ def validate(
     ``service_v1`` are taken beside those of ``exposure.v1``, and converted into files of it; with ``scores`` items keep
     theirs. InputError where a file cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="recsys-") as folder:
-        plain = [localize(path, scratch or Path(folder)) for path in paths]
+    with tempfile.TemporaryDirectory(prefix="recsys-") if scratch is None else nullcontext(scratch) as folder:
+        plain = [localize(path, Path(folder)) for path in paths]
         files = [
             FileValidation(
                 name=str(path), plain=local, schema=_schema_of(local, path, schema), bytes=local.stat().st_size

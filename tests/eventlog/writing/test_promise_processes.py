@@ -71,6 +71,8 @@ def _kill_at_random(processes: _Processes, *, between: object = None, seconds: f
     try:
         deadline = time.monotonic() + 30
         while len({name for name, _ in processes.acknowledged()}) < 3 and time.monotonic() < deadline:
+            if any(process.poll() is not None for process in running):
+                break  # a broken one
             time.sleep(0.02)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
