@@ -61,7 +61,7 @@ windows = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(logs, windows, st.sampled_from([0.0, 5.0]), st.integers(1, 3), st.randoms())
 def test_every_fate_equals_the_twin(joined, log, windows_s, tolerance_s, cuts, shuffler):
     """Fates, ranks and join rate equal those of the twin, in any order of rows and any cut into files."""
@@ -100,7 +100,7 @@ def _check_sums(described, rows):
             assert fates.rows == sum(getattr(fates, fate) for fate in oracle.FATES)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(logs, st.randoms())
 def test_quality_does_not_depend_on_order_or_cut(quality_of, log, shuffler):
     """Two orders and two cuts of the same rows give the same description, to the last figure."""

@@ -86,7 +86,7 @@ small_outcomes = st.builds(
 small_assignments = st.builds(lambda row, request: {**row, "request_id": request}, strategies.assignments, requests)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     st.lists(small_exposures, min_size=1, max_size=12),
     st.lists(small_outcomes, min_size=1, max_size=16),
@@ -153,7 +153,7 @@ def obeys(row, role) -> bool:
     return VALIDATORS[role].is_valid(row)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data(), st.sampled_from(sources.ROLES))
 def test_the_rows_that_the_schema_refuses_are_invalid(data, role):
     """Of rows that Parquet's types can hold, those are invalid that would break the JSON Schema, and no others."""

@@ -107,7 +107,7 @@ def identity(row):
     return row["request_id"], row["item_id"], row["event_type"], oracle.micros(row["ts"]), row["user_id"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(logs, policies | crediting, st.integers(1, 3), st.randoms())
 def test_every_relation_equals_the_twin(joined, log, policy, cuts, shuffler):
     """Under any policy the fates, relevant items and inferred credits are those of the twin, in any order and cut."""

@@ -65,7 +65,7 @@ def expected_outcome(line, keys):
     )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(strategies.lines("exposure.v1"), min_size=1, max_size=8),
     st.lists(strategies.lines("outcome.v1"), min_size=1, max_size=8),

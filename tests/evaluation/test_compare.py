@@ -153,7 +153,7 @@ def check_arms(effects, expected):
         assert effect.estimate.value == pytest.approx(second[0] / second[1] - first[0] / first[1], abs=1e-9)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(logs())
 def test_figures_and_changes_equal_plain_python(log):
     """Under every policy fates, figures and paired changes are what loops over the rows give."""
@@ -177,7 +177,7 @@ def test_figures_and_changes_equal_plain_python(log):
         assert set(result.changes) == (set() if result.name == "standard" else set(list(expected)[:3]))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(logs(), st.permutations(list(POLICIES)))
 def test_deciding_anew_is_joining_anew(log, order):
     """A policy's result is the same alone and after any others: nothing of the one before is left."""

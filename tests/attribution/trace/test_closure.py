@@ -222,7 +222,7 @@ def test_a_fallback_looks_farther(credit, requests):
     check(lists, events, Policy(fallback=Fallback(credit=credit)), 1, requests or sorted(every))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.data(), logs, policies, st.integers(1, 2))
 def test_fates_are_those_of_the_whole_join(data, log, policy, cuts):
     """For random logs in any spelling, under any policy: fates and inferred credits are the same."""

@@ -62,7 +62,7 @@ def _orphan():
     }  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(exposure, min_size=1, max_size=12))
 def test_means_and_spreads_equal_plain_python(tmp_path_factory, rows):
     """Every metric over all exposures and per surface is what a loop over the rows gives."""
