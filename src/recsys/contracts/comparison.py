@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from recsys.contracts.report import Estimate, ExposureQuality, Fates, Input, Rates
+from recsys.contracts.estimate import Estimate
+from recsys.contracts.report import ExposureQuality, Fates, Input, Rates
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from recsys.contracts.estimate import Estimate as Estimate
+
 UNKNOWN = "unknown"
 """The slice value of rows whose slicing key is absent; shown and never dropped."""
 
@@ -131,19 +133,6 @@ class DataQuality(_Part, frozen=True, kw_only=True):
     refused: int = 0
     aliases: int = 0
     inferred_outcomes: int = 0
-
-
-class Estimate(_Part, frozen=True, kw_only=True):
-    """A figure with its interval. ``n`` counts the exposures (or items) it is over, ``units`` the users behind it."""
-
-    value: float | None
-    n: int
-    units: int | None = None
-    low: float | None = None
-    high: float | None = None
-    level: float | None = None
-    method: str = ""
-    note: str = ""
 
 
 class MetricResult(_Part, frozen=True, kw_only=True):

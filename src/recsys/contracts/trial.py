@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from recsys.contracts.report import Estimate
+from recsys.contracts.estimate import Estimate
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
