@@ -12,6 +12,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from recsys.contracts.estimate import Estimate as Estimate
+from recsys.contracts.experiment import AACheck, ExperimentReport
 
 UNKNOWN = "unknown"
 """The slice value of rows whose slicing key is absent; shown and never dropped."""
@@ -164,9 +165,10 @@ class HourPoint(_Part, frozen=True, kw_only=True):
 
 
 class Summary(_Part, frozen=True, kw_only=True):
-    """The verdict on the run. ``pass`` says that the figures can be read, not that a change is good."""
+    """The verdict on the run. ``pass`` says that the figures can be read, not that a change is good; of an experiment it
+    is the decision, of several candidates the gravest; ``fail`` is a check or a gate that failed."""
 
-    status: Literal["pass", "hold"]
+    status: Literal["pass", "hold", "ship", "rollback", "fail"]
     reasons: list[str] = field(default_factory=list)
     headline: str = ""
 
@@ -176,7 +178,7 @@ class Report(_Part, frozen=True, kw_only=True):
 
     schema_version: Literal["report.v1"] = "report.v1"
     run_id: str
-    mode: Literal["offline"]
+    mode: Literal["offline", "experiment", "aa-check"]
     created_at: datetime
     version: str
     effective_config: dict[str, Any]
@@ -187,3 +189,5 @@ class Report(_Part, frozen=True, kw_only=True):
     clicks_by_rank: list[RankPoint] = field(default_factory=list)
     hours: list[HourPoint] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    experiment: ExperimentReport | None = None
+    aa_check: AACheck | None = None

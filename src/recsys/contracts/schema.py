@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from recsys.contracts.comparison import Comparison
+from recsys.contracts.decision import Decision
 from recsys.contracts.diagnosis import Diagnosis
 from recsys.contracts.events import RECORDS
 from recsys.contracts.report import Report
@@ -25,6 +26,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
     "snapshot.v1": Snapshot,
     "diagnosis.v1": Diagnosis,
     "comparison.v1": Comparison,
+    "decision.v1": Decision,
     "trace.v1": Trace,
 }
 
