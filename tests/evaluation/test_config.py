@@ -132,8 +132,8 @@ def test_a_misspelt_word_names_the_nearest(tmp_path, text, place, nearest):
 
 
 LATER = [
-    *((f"mode: {mode}", ": mode", mode) for mode in ("experiment", "ope", "interleaving", "aa-check")),
-    *((f"{section}: {{}}", "", section) for section in ("experiment", "ope", "interleaving")),
+    *((f"mode: {mode}", ": mode", mode) for mode in ("ope", "interleaving")),
+    *((f"{section}: {{}}", "", section) for section in ("ope", "interleaving")),
     *((f"offline: {{{key}: []}}", ": offline", key) for key in ("gates", "bootstrap")),
 ]
 

@@ -11,10 +11,12 @@ from recsys.attribution.join import check_slice_keys
 from recsys.attribution.policy import Policy
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS
 from recsys.errors import ConfigError, nearest
+from recsys.evaluation.experiment import read_settings
+from recsys.evaluation.experiment.settings import ExperimentConfig
 from recsys.evaluation.metrics import DEFAULT_PACK, Metric, parse
 
-MODES = ("offline",)
-LATER_MODES = ("experiment", "ope", "interleaving", "aa-check")
+MODES = ("offline", "experiment", "aa-check")
+LATER_MODES = ("ope", "interleaving")
 MAX_METRICS = 100
 
 
@@ -25,6 +27,7 @@ class EvaluationConfig(Struct, frozen=True, kw_only=True):
     slice_keys: list[str] = field(default_factory=lambda: list(DEFAULT_SLICE_KEYS))
     attribution: Policy = field(default_factory=Policy)
     metrics: list[str] = field(default_factory=lambda: list(DEFAULT_PACK))
+    experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
 
     def parsed_metrics(self) -> list[Metric]:
         """The metrics as values."""
@@ -32,19 +35,21 @@ class EvaluationConfig(Struct, frozen=True, kw_only=True):
 
     def effective(self) -> dict[str, Any]:
         """The configuration in the form of the YAML, with every default written out."""
-        return {
+        shared = {
             "mode": self.mode,
             "slice_keys": list(self.slice_keys),
             "attribution": self.attribution.effective(),
-            "offline": {"metrics": list(self.metrics)},
         }
+        if self.mode != "offline":
+            return {**shared, "experiment": self.experiment.effective()}
+        return {**shared, "offline": {"metrics": list(self.metrics)}}
 
 
 def read(path: str) -> EvaluationConfig:
     """The configuration of a YAML file; ConfigError says which key, what was found and what was expected."""
     document = documents.read(path)
     documents.check_keys(
-        document, ["mode", "slice_keys", "attribution", "offline"], path, later=["experiment", "ope", "interleaving"]
+        document, ["mode", "slice_keys", "attribution", "offline", "experiment"], path, later=["ope", "interleaving"]
     )
     offline = documents.section(document, "offline", path)
     documents.check_keys(offline, ["metrics"], f"{path}: offline", later=["gates", "bootstrap"])
@@ -53,6 +58,7 @@ def read(path: str) -> EvaluationConfig:
         slice_keys=documents.words(document.get("slice_keys", list(DEFAULT_SLICE_KEYS)), f"{path}: slice_keys"),
         attribution=policies.read(documents.section(document, "attribution", path), f"{path}: attribution"),
         metrics=_metrics(offline.get("metrics"), f"{path}: offline.metrics"),
+        experiment=read_settings.read(documents.section(document, "experiment", path), f"{path}: experiment"),
     )
     check_slice_keys(config.slice_keys)
     return config
