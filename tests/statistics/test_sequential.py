@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.statistics.sequential import DEFAULT_PLANNED, enough, equivalent_level, fixed_reach, reach
+from recsys.statistics.sequential import DEFAULT_PLANNED, always_valid_p, enough, equivalent_level, fixed_reach, reach
 
 
 @pytest.mark.parametrize("units", [1, 50, 5_000, 3_000_000])
@@ -80,3 +80,13 @@ def test_what_is_enough():
     assert enough({}, {}) == "no arm has a unit"
     assert "B" in enough({"A": 500}, {"A": 5_000, "B": 5_000})
     assert "B" in enough({"A": 500, "B": 0}, {"A": 5_000})
+
+
+@given(st.integers(1, 10**7), st.floats(0.5, 0.999), st.integers(1, 10**7))
+def test_the_p_value_that_is_always_valid_inverts_the_sequence(units, level, planned):
+    """What the sequence of a level just excludes has the p-value 1 − level; what is nearer has a larger one."""
+    found = reach(units, level=level, planned=planned)
+    assert always_valid_p(found, units, level=level, planned=planned) == pytest.approx(1 - level, rel=1e-9)
+    nearer = always_valid_p(found * 0.9, units, level=level, planned=planned)
+    assert 1 - level < nearer <= 1
+    assert always_valid_p(0.0, units, level=level, planned=planned) == always_valid_p(5.0, 0, level=level) == 1

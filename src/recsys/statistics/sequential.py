@@ -42,10 +42,25 @@ def reach(units: int, *, level: float, planned: int = DEFAULT_PLANNED) -> float:
         raise ValueError(f"planned units must be at least 1; found {planned}")
     if units < 1:
         return math.inf
-    alpha = 1 - level
-    twice = -2 * math.log(alpha)
-    time = units * (twice + math.log1p(twice)) / planned
-    return math.sqrt(2 * (time + 1) / time * (math.log1p(time) / 2 - math.log(alpha)))
+    time = _time(units, level, planned)
+    return math.sqrt(2 * (time + 1) / time * (math.log1p(time) / 2 - math.log(1 - level)))
+
+
+def always_valid_p(standard_errors: float, units: int, *, level: float, planned: int = DEFAULT_PLANNED) -> float:
+    """The smallest α at which the sequence, with the ρ that belongs to ``level``, excludes what is so many standard
+    errors away: a p-value that may be looked at as often as one likes. 1 of no unit."""
+    _check(level)
+    if units < 1:
+        return 1.0
+    time = _time(units, level, planned)
+    log_p = math.log1p(time) / 2 - standard_errors**2 / 2 * time / (time + 1)
+    return min(1.0, math.exp(log_p))
+
+
+def _time(units: int, level: float, planned: int) -> float:
+    """tρ²."""
+    twice = -2 * math.log(1 - level)
+    return units * (twice + math.log1p(twice)) / planned
 
 
 def fixed_reach(degrees: float, level: float) -> float:
