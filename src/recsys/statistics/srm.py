@@ -47,21 +47,27 @@ def sample_ratio(observed: Mapping[str, int], weights: Mapping[str, float] | Non
     should be equal. ValueError for a weight that is not above 0 or not finite."""
     seen = {arm: count for arm, count in sorted(observed.items()) if count}
     declared = weights is not None
-    shares = dict(sorted(weights.items())) if weights is not None else dict.fromkeys(seen, 1.0)
-    if not all(0 < weight < math.inf for weight in shares.values()):
-        raise ValueError("weights must be above 0, and finite")
-    counts = [seen.get(arm, 0) for arm in shares]
-    total, whole = sum(counts), sum(shares.values())
-    probabilities = [weight / whole for weight in shares.values()]
-    if not all(probabilities):
-        raise ValueError("weights must not differ by so much")
-    expected = {arm: total * p for arm, p in zip(shares, probabilities, strict=True)}
+    shares = declared_shares(weights if weights is not None else dict.fromkeys(seen, 1.0))
+    counts, probabilities = [seen.get(arm, 0) for arm in shares], list(shares.values())
+    total = sum(counts)
+    expected = {arm: total * p for arm, p in shares.items()}
     statistic, p, method, note = _test(counts, probabilities)
     return SampleRatio(
         observed=seen, expected=expected, declared=declared, statistic=statistic, p=p, method=method,
         absent=[arm for arm in shares if arm not in seen], unexpected=[arm for arm in seen if arm not in shares],
         note=note,
     )  # fmt: skip
+
+
+def declared_shares(weights: Mapping[str, float]) -> dict[str, float]:
+    """The probability of each arm, by name, from weights in any unit; ValueError as above."""
+    if not all(0 < weight < math.inf for weight in weights.values()):
+        raise ValueError("weights must be above 0, and finite")
+    whole = sum(weights.values())
+    shares = {arm: weight / whole for arm, weight in sorted(weights.items())}
+    if not all(shares.values()):
+        raise ValueError("weights must not differ by so much")
+    return shares
 
 
 def _test(counts: Sequence[int], probabilities: Sequence[float]) -> tuple[float | None, float | None, str, str]:
