@@ -22,7 +22,7 @@ class Effect(Part, frozen=True, kw_only=True):
     """Candidate − control, in the metric's own direction and unit, and relative to the control.
 
     ``bounded``: whether the relative interval is an interval; where the control may be 0 it is not. ``corrections``:
-    what the interval contains. ``p``: two-sided, of "no effect"; null under a sequence.
+    what the interval contains. ``p``: two-sided, of "no effect"; under a sequence valid at every look.
     """
 
     value: float | None
