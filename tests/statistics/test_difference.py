@@ -46,15 +46,24 @@ def test_of_ratios_it_is_a_cluster_robust_regression():
 
 
 def test_what_has_no_interval_says_why():
-    """Nothing, one unit, and units that do not differ: no interval, and a word on the arm."""
+    """Nothing, one unit, and units that differ in neither arm: no interval, and a word on the arm."""
     some = moments([1, 0, 2], [3, 1, 4])
     assert difference(Moments(), some).value is None
     assert "an arm has nothing" in difference(some, Moments()).note
     assert "in an arm: one user" in difference(moments([1], [2]), some).note
-    still = difference(some, moments([1, 1], [2, 2]), scale=1)
+    still = difference(moments([3, 3], [8, 8]), moments([1, 1], [2, 2]), scale=1)
     assert (still.value, still.low) == (0.5 - 3 / 8, None)
-    assert "in an arm: users do not differ" in still.note
+    assert "in both arms: users do not differ" in still.note
     assert "only 3 users in an arm" in difference(some, some).note
+
+
+def test_where_one_arm_does_not_vary_the_other_does():
+    """Users that do not differ in one arm leave the error of the other, and its degrees of freedom."""
+    some, still = moments([1, 0, 2, 1], [1, 1, 1, 1]), moments([1] * 40, [1] * 40)
+    found = difference(some, still, scale=1)
+    oracle = scipy.stats.ttest_1samp([1, 0, 2, 1], 1).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((1 - oracle.high, 1 - oracle.low), abs=1e-12)
+    assert "in an arm users do not differ" in found.note
 
 
 def test_a_scale_is_a_unit():
