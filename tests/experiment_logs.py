@@ -13,6 +13,7 @@ MOMENTS = [
     "2026-02-05T11:00:00+01:00", "2026-02-05T12:30:00Z",
 ]  # fmt: skip
 AT_TEN = 1_770_285_600_000_000
+CONTEXTS = [{}, {}, {"surface": "home"}, {"surface": "é", "tenant_id": "t"}]
 VALUES = [0, 1.5, 49.9, -3.25, 0.0000005, -0.0000005, 0.1 + 0.2, 1e12, 1e12 + 1, -1e300, 123456789.1234565, 10**15]
 
 
@@ -29,10 +30,13 @@ def _exposure(draw):
     }
     if draw(st.booleans()):
         row["error"] = draw(st.booleans())
+    if draw(st.booleans()):
+        row["latency_ms"] = draw(st.sampled_from([0, 12, 12.5, 300]))
+    context = dict(draw(st.sampled_from(CONTEXTS)))
     # One user of one request either is or is not anonymous, so copies agree
     if user == request or (user, request) in (("u3", "r5"), ("u2", "r4")):
-        row["context"] = {"anonymous": "true"}
-    return row
+        context["anonymous"] = "true"
+    return row | {"context": context}
 
 
 @st.composite
@@ -46,7 +50,7 @@ def _outcome(draw):
     }
     if draw(st.integers(0, 3)):
         row["value"] = draw(st.sampled_from(VALUES))
-    return row
+    return row | {"context": draw(st.sampled_from(CONTEXTS))}
 
 
 @st.composite
@@ -58,6 +62,7 @@ def _assignment(draw):
         "request_id": request,
         "user_id": draw(st.sampled_from([*USERS, *USERS, request])),
         "ts": draw(st.sampled_from(MOMENTS)),
+        "context": draw(st.sampled_from(CONTEXTS)),
     }
 
 

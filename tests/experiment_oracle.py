@@ -13,11 +13,13 @@ import join_oracle
 from join_oracle import micros
 
 MILLION = 1_000_000
+PLACES = 8
+"""Slice columns of a relation, of which most have no key."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The one row of ``experiment``, and the keyword arguments of ``join_oracle.fates``."""
+    """The one row of ``experiment``, the keyword arguments of ``join_oracle.fates``, and the slice keys."""
 
     experiment_id: str
     scope: str = "request"
@@ -25,6 +27,7 @@ class Asked:
     window_us: int = 0
     tolerance_us: int = 5_000_000
     policy: dict = field(default_factory=dict)
+    keys: tuple = ("tenant_id", "surface")
 
     @property
     def row(self):
@@ -62,10 +65,17 @@ def is_nobody(logs, assignment):
     return assignment["user_id"] == assignment["request_id"] or assignment["request_id"] in logs.nameless
 
 
+def slices(row, asked, **own):
+    """The values of the slice keys in the context of a row, else in ``own``."""
+    values = {**own, **row.get("context", {})}
+    return tuple(values.get(key) for key in [*asked.keys, *[None] * PLACES][:PLACES])
+
+
 def subject_assignments(logs, asked):
     return [
         (*(row[name] for name in ("experiment_id", "variant", "request_id", "user_id")), micros(row["ts"]),
-         is_nobody(logs, row))
+         is_nobody(logs, row),
+         *slices(row, asked, experiment_id=row["experiment_id"], experiment_variant=row["variant"]))
         for row in seen(logs.assignments, asked)
     ]  # fmt: skip
 
@@ -85,6 +95,16 @@ def experiment_units(logs, asked):
     return [row[1:] for row in assigned_units(logs, asked) if row[0] == asked.experiment_id]
 
 
+def first_assignments(logs, asked):
+    units = {row[0]: row for row in experiment_units(logs, asked)}
+    rows = defaultdict(list)
+    for name, variant, request, user, ts, nobody, *values in subject_assignments(logs, asked):
+        if name == asked.experiment_id and not nobody:
+            order = ts, request, variant, [(value is not None, value or "") for value in values]
+            rows[user].append((order, values))
+    return [(*units[user][:3], *min(found)[1]) for user, found in rows.items()]
+
+
 def experiment_exposures(logs, asked):
     units = {user: (variant, first) for user, variant, first, _ in experiment_units(logs, asked)}
     named = defaultdict(set)
@@ -99,9 +119,14 @@ def experiment_exposures(logs, asked):
         variant, first = units.get(user, (None, None))
         found.append(
             (request, user, variant, ts, len(join_oracle.shown(row)), row.get("error", False),
+             latency(row), ambiguous, *slices(row, asked),
              _standing(row, ambiguous, variant, first, named.get(request), asked))
         )  # fmt: skip
     return found
+
+
+def latency(row):
+    return float(row["latency_ms"]) if "latency_ms" in row else None
 
 
 def _standing(row, ambiguous, variant, first, named, asked):
@@ -157,6 +182,24 @@ def experiment_outcomes(logs, asked):
         (*counting[row[0]], row[0], row[2], row[3], *row[6:])
         for row in valued_outcomes(logs, asked)
         if row[4] == "attributed" and row[0] in counting
+    ]
+
+
+def experiment_relevant(logs, asked):
+    units = {row[0]: row[2] for row in experiment_units(logs, asked)}
+    lists = {row[0]: (row[1], row[-1]) for row in experiment_exposures(logs, asked)}
+    fates = join_oracle.fates(logs.exposures, logs.outcomes, **asked.policy)
+    kept = []
+    for row, (fate, rank) in zip(logs.outcomes, fates, strict=True):
+        user, standing = lists.get(row["request_id"], (None, None))
+        early = standing == "before_assignment" and micros(row["ts"]) < units[user] - asked.tolerance_us
+        if early or (standing == "counts" and seen([row], asked)):
+            kept.append((row, (fate, rank)))
+    found = join_oracle.relevant([row for row, _ in kept], [fate for _, fate in kept])
+    return [
+        (request, rank, place)
+        for request, ranks in found.items()
+        for place, rank in enumerate(sorted(ranks.elements(), key=lambda rank: (rank is None, rank or 0)), 1)
     ]
 
 
@@ -221,17 +264,17 @@ def experiment_names(logs, asked):
 
 def experiment_assignments(logs, asked):
     rows = [row for row in subject_assignments(logs, asked) if row[0] == asked.experiment_id]
-    requests = {row[2] for row in rows}
+    requests, different = {row[2] for row in rows}, {row[:6] for row in rows}
     exposed = {row["request_id"] for row in seen(logs.exposures, asked)}
     return [
-        (len(rows), len(rows) - len(set(rows)), sum(row[-1] for row in set(rows)), len(requests),
+        (len(rows), len(rows) - len(different), sum(row[5] for row in different), len(requests),
          len(requests - exposed))
     ]  # fmt: skip
 
 
 def experiment_standings(logs, asked):
     groups = defaultdict(list)
-    for _, _, variant, _, n_items, error, standing in experiment_exposures(logs, asked):
+    for _, _, variant, _, n_items, error, *_, standing in experiment_exposures(logs, asked):
         groups[variant, standing].append((n_items == 0, error))
     return [(*key, len(rows), sum(empty for empty, _ in rows), sum(error for _, error in rows))
             for key, rows in groups.items()]  # fmt: skip
@@ -280,22 +323,26 @@ def crossed_arms(logs, asked):
 RELATIONS = {
     function.__name__: function
     for function in (
-        subject_assignments, assigned_units, experiment_units, experiment_exposures, experiment_lists, valued_outcomes,
-        experiment_outcomes, experiment_unit_sums, crossed_arms, experiment_assignments, experiment_moments,
-        experiment_names, experiment_standings, unjoined_outcomes,
+        subject_assignments, assigned_units, experiment_units, first_assignments, experiment_exposures,
+        experiment_relevant, experiment_lists, valued_outcomes, experiment_outcomes, experiment_unit_sums, crossed_arms,
+        experiment_assignments, experiment_moments, experiment_names, experiment_standings, unjoined_outcomes,
     )
 }  # fmt: skip
 """Name → the function that gives the rows of the relation."""
 
+_SLICES = " ".join(f"slice_{n}" for n in range(1, PLACES + 1))
 _UNIT_SUMS = "clicks conversions value_whole value_part no_value odd_value"
 _ROW = "request_id event_type ts_us value_micros no_value odd_value"
 COLUMNS = {
     name: tuple(words.split())
     for name, words in {
-        "subject_assignments": "experiment_id variant request_id user_id ts_us anonymous",
+        "subject_assignments": f"experiment_id variant request_id user_id ts_us anonymous {_SLICES}",
         "assigned_units": "experiment_id user_id variant first_ts_us in_two_arms",
         "experiment_units": "user_id variant first_ts_us in_two_arms",
-        "experiment_exposures": "request_id user_id variant ts_us n_items error standing",
+        "first_assignments": f"user_id variant first_ts_us {_SLICES}",
+        "experiment_exposures":
+            f"request_id user_id variant ts_us n_items error latency_ms ambiguous {_SLICES} standing",
+        "experiment_relevant": "request_id item_rank place",
         "experiment_lists": "user_id variant in_two_arms exposures",
         "valued_outcomes":
             "request_id user_id event_type ts_us fate exposure_user_id value_micros no_value odd_value",

@@ -71,7 +71,9 @@ EXPERIMENT_TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "subject_assignments": ("staged_assignments", "exposures", "experiment"),
         "assigned_units": ("subject_assignments",),
         "experiment_units": ("assigned_units", "experiment"),
+        "first_assignments": ("experiment_units", "subject_assignments", "experiment"),
         "experiment_exposures": ("exposures", "subject_assignments", "experiment_units", "experiment"),
+        "experiment_relevant": ("outcome_fates", "experiment_exposures", "experiment_units", "experiment"),
         "experiment_lists": ("experiment_units", "experiment_exposures"),
         "valued_outcomes": ("outcome_fates", "experiment"),
         "experiment_outcomes": ("valued_outcomes", "experiment_exposures"),
@@ -84,7 +86,7 @@ EXPERIMENT_TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 EXPERIMENT_VIEWS = frozenset(
     {
         "subject_assignments", "experiment_lists", "valued_outcomes", "experiment_outcomes", "experiment_unit_sums",
-        "log_lists", "log_outcomes",
+        "first_assignments", "experiment_relevant", "log_lists", "log_outcomes",
     }
 )  # fmt: skip
 """Those that are no tables."""

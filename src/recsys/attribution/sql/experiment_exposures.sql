@@ -6,7 +6,8 @@
 -- window_us: an exposure whose window was still open at as_of_us leaves both sides.
 -- standing says whether it counts, or why not, decided in this order: anonymous, other_user (its user is no unit, or,
 -- with scope request, its request was assigned to somebody else), before_assignment, unassigned, ambiguous, too_recent, counts.
--- Lists that are empty or an error count like any other.
+-- Lists that are empty or an error count like any other. ambiguous: another list stands under the same request_id;
+-- where it is FALSE, no other row has the request_id.
 WITH named AS (
     SELECT DISTINCT a.request_id, a.user_id
     FROM subject_assignments AS a
@@ -19,7 +20,8 @@ named_requests AS (
 
 concerned AS (
     SELECT
-        e.request_id, e.user_id, e.ts_us, e.n_items, e.error, e.ambiguous,
+        e.request_id, e.user_id, e.ts_us, e.n_items, e.error, e.latency_ms, e.ambiguous,
+        e.slice_1, e.slice_2, e.slice_3, e.slice_4, e.slice_5, e.slice_6, e.slice_7, e.slice_8,
         e.anonymous OR e.user_id = e.request_id AS anonymous,
         u.variant, u.first_ts_us,
         r.request_id IS NOT NULL AS is_named,
@@ -33,7 +35,8 @@ concerned AS (
 )
 
 SELECT
-    c.request_id, c.user_id, c.variant, c.ts_us, c.n_items, c.error,
+    c.request_id, c.user_id, c.variant, c.ts_us, c.n_items, c.error, c.latency_ms, c.ambiguous,
+    c.slice_1, c.slice_2, c.slice_3, c.slice_4, c.slice_5, c.slice_6, c.slice_7, c.slice_8,
     CASE
         WHEN c.anonymous THEN 'anonymous'
         WHEN c.variant IS NULL OR (x.scope = 'request' AND c.is_named AND NOT c.is_own) THEN 'other_user'

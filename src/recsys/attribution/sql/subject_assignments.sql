@@ -8,7 +8,8 @@ WITH nameless AS (
 
 SELECT
     a.experiment_id, a.variant, a.request_id, a.user_id, a.ts_us,
-    a.user_id = a.request_id OR n.request_id IS NOT NULL AS anonymous
+    a.user_id = a.request_id OR n.request_id IS NOT NULL AS anonymous,
+    a.slice_1, a.slice_2, a.slice_3, a.slice_4, a.slice_5, a.slice_6, a.slice_7, a.slice_8
 FROM staged_assignments AS a
 CROSS JOIN experiment AS x
 LEFT JOIN nameless AS n ON a.request_id = n.request_id
