@@ -12,6 +12,7 @@ from msgspec import Struct
 from recsys.attribution import experiment, figures, quality, trial_doubts
 from recsys.attribution.experiment import MICRO, SCALES, ArmSums, Asked, Scope, Standing, UnjoinedOutcomes, Unread
 from recsys.attribution.join import Joined
+from recsys.attribution.policy import Policy
 from recsys.attribution.sources import AcceptedDataset
 from recsys.attribution.trial_doubts import Missing
 from recsys.contracts.trial import (
@@ -58,11 +59,15 @@ def trials(joined: Joined, options: TrialOptions = EACH) -> list[Trial]:
     known = experiment.names(joined)
     wanted = known if options.experiment_id is None else [options.experiment_id]
     for name in wanted:
-        if name not in known:
-            hint = printable(nearest(name, known)) if known else "The assignment log names no experiment."
-            raise UsageError("no such experiment", where="--experiment-id", found=name, hint=hint)
+        _check_known(name, known)
     crossed = _crossed(joined)
-    return [_trial(joined, name, options, crossed) for name in wanted]
+    return [described(_parts(joined, name, options, crossed), options, joined.policy) for name in wanted]
+
+
+def _check_known(name: str, known: list[str]) -> None:
+    if name not in known:
+        hint = printable(nearest(name, known)) if known else "The assignment log names no experiment."
+        raise UsageError("no such experiment", where="--experiment-id", found=name, hint=hint)
 
 
 def log_figures(joined: Joined) -> list[LogFigure]:
@@ -79,27 +84,61 @@ def _unread(joined: Joined) -> Unread:
     return Unread(invalid=joined.dataset.outcomes.invalid, lost=quality.lost(joined.dataset, "outcomes"))
 
 
-def _trial(joined: Joined, name: str, options: TrialOptions, crossed: Crossed) -> Trial:
+class TrialParts(Struct, frozen=True, kw_only=True):
+    """What the logs hold of one experiment, in counts and sums that add over disjoint sets of users. ``crossed``: of
+    each other experiment the units that are in an arm of both."""
+
+    experiment_id: str
+    sums: dict[str, ArmSums]
+    standings: list[Standing]
+    unjoined: UnjoinedOutcomes
+    assignments: AssignmentCounts
+    crossed: dict[str, dict[tuple[str, str], int]]
+    missing: list[Missing]
+
+
+def gathered(joined: Joined, name: str, options: TrialOptions = EACH) -> TrialParts:
+    """The parts of one experiment. Its relations stay in the engine, for what else is to be asked of them.
+
+    UsageError where the log does not have the experiment.
+    """
+    experiment.prepare(joined, options.as_of)
+    _check_known(name, experiment.names(joined))
+    return _parts(joined, name, options, _crossed(joined))
+
+
+def _parts(joined: Joined, name: str, options: TrialOptions, crossed: Crossed) -> TrialParts:
     experiment.settle(joined, Asked(experiment_id=name, scope=options.scope, as_of=options.as_of))
-    sums, standings = experiment.arms(joined), experiment.standings(joined)
-    unjoined = experiment.unjoined(joined, _unread(joined))
-    control = _control(name, sums, options.control)
-    assignments = _assignments(joined)
+    return TrialParts(
+        experiment_id=name,
+        sums=experiment.arms(joined),
+        standings=experiment.standings(joined),
+        unjoined=experiment.unjoined(joined, _unread(joined)),
+        assignments=_assignments(joined),
+        crossed=_with_others(name, crossed),
+        missing=_missing(joined.dataset),
+    )
+
+
+def described(parts: TrialParts, options: TrialOptions, policy: Policy) -> Trial:
+    """The experiment as it is reported. UsageError for a control that it does not have."""
+    sums, unjoined, assignments = parts.sums, parts.unjoined, parts.assignments
+    control = _control(parts.experiment_id, sums, options.control)
     ratio = srm.sample_ratio({arm: part.units for arm, part in sums.items()}, options.arms)
     units, in_two_arms = (sum(getattr(part, word) for part in sums.values()) for word in ("units", "in_two_arms"))
-    pairs, missing = _pairs(name, crossed), _missing(joined.dataset)
+    pairs = _pairs(parts.crossed)
     return Trial(
-        experiment_id=name,
+        experiment_id=parts.experiment_id,
         scope=options.scope,
         as_of=options.as_of,
-        window_s=experiment.observed_s(joined.policy) if options.as_of is not None else 0.0,
+        window_s=experiment.observed_s(policy) if options.as_of is not None else 0.0,
         control=control,
         control_named=options.control is not None,
         units=units,
         in_two_arms=in_two_arms,
         assignments=assignments,
-        exposures=_exposures(standings),
-        arms=[_arm(arm, part, standings) for arm, part in sums.items()],
+        exposures=_exposures(parts.standings),
+        arms=[_arm(arm, part, parts.standings) for arm, part in sums.items()],
         effects=_effects(sums, control, unjoined),
         unjoined=Unjoined(
             orphan=unjoined.orphan,
@@ -110,10 +149,10 @@ def _trial(joined: Joined, name: str, options: TrialOptions, crossed: Crossed) -
         sample_ratio=_sample_ratio(ratio),
         independence=pairs,
         reasons=trial_doubts.reasons(
-            assignments, units, in_two_arms, ratio, missing, joined.policy.max_lost_rate
+            assignments, units, in_two_arms, ratio, parts.missing, policy.max_lost_rate
         ),
         notes=trial_doubts.notes(
-            assignments, ratio, pairs, policy=joined.policy, as_of=options.as_of, missing=missing
+            assignments, ratio, pairs, policy=policy, as_of=options.as_of, missing=parts.missing
         ),
     )  # fmt: skip
 
@@ -200,18 +239,26 @@ def _crossed(joined: Joined) -> Crossed:
     return tables
 
 
-def _pairs(name: str, crossed: Crossed) -> list[Independence]:
-    """The tests against all other experiments that have a unit in common, in order of their names."""
-    found = []
+def _with_others(name: str, crossed: Crossed) -> dict[str, dict[tuple[str, str], int]]:
+    """By the other experiment: (arm of this one, arm of the other) → units, in order of the others' names."""
+    found = {}
     for (first, second), cells in sorted(crossed.items()):
-        if name not in (first, second):
-            continue
+        if name == first:
+            found[second] = dict(cells)
+        elif name == second:
+            found[first] = {(arm, other): units for (other, arm), units in cells.items()}
+    return found
+
+
+def _pairs(crossed: Mapping[str, Mapping[tuple[str, str], int]]) -> list[Independence]:
+    """The tests against all other experiments that have a unit in common."""
+    found = []
+    for other, cells in crossed.items():
         rows, columns = (sorted(set(arms)) for arms in zip(*cells, strict=True))
         test = independence([[cells.get((row, column), 0) for column in columns] for row in rows])
         found.append(
             Independence(
-                other=second if name == first else first, units=test.n, degrees=test.degrees,
-                statistic=test.statistic, p=test.p, note=test.note,
+                other=other, units=test.n, degrees=test.degrees, statistic=test.statistic, p=test.p, note=test.note
             )
-        )  # fmt: skip
+        )
     return found

@@ -165,8 +165,8 @@ class HourPoint(_Part, frozen=True, kw_only=True):
 
 
 class Summary(_Part, frozen=True, kw_only=True):
-    """The verdict on the run. ``pass`` says that the figures can be read, not that a change is good; of an experiment it
-    is the decision, of several candidates the gravest; ``fail`` is a check or a gate that failed."""
+    """The verdict on the run. ``pass`` says that the figures can be read, not that a change is good; of an experiment
+    it is the decision, of several candidates the gravest; ``fail`` is a check or a gate that failed."""
 
     status: Literal["pass", "hold", "ship", "rollback", "fail"]
     reasons: list[str] = field(default_factory=list)

@@ -10,7 +10,7 @@ from recsys.statistics import sequential
 @dataclass(frozen=True)
 class Look:
     """``alpha``: the error that one interval may have, after the corrections that ``corrections`` tell in words.
-    ``sequence``: the interval holds at every look, and is tightest at ``planned`` units of all arms that it compares."""
+    ``sequence``: the interval holds at every look, and is tightest at ``planned`` units of both arms."""
 
     sequence: bool
     alpha: float
