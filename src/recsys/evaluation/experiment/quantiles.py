@@ -1,0 +1,45 @@
+"""Effects on quantiles of latency: the difference of two histograms, with the error of a bootstrap over users."""
+
+from __future__ import annotations
+
+from recsys.contracts.decision import Effect
+from recsys.contracts.estimate import Estimate
+from recsys.evaluation.experiment.look import Look
+from recsys.evaluation.experiment.measures import QuantileMeasure
+from recsys.evaluation.experiment.settings import BootstrapSettings
+from recsys.statistics.bootstrap import QuantileDifference, quantile_difference
+from recsys.statistics.histogram import Histogram
+
+CLUSTERED = "users as units (Poisson bootstrap over buckets of users)"
+SILENT = "no list says how long it took: latency_ms is not logged"
+
+
+def differing(
+    measure: QuantileMeasure, control: Histogram, candidate: Histogram, settings: BootstrapSettings
+) -> QuantileDifference:
+    """Both quantiles and their difference; the weights come of the seed alone."""
+    return quantile_difference(
+        control, candidate, measure.quantile, seed=settings.seed, count=settings.replicates
+    )  # fmt: skip
+
+
+def effect(found: QuantileDifference, units: int, look: Look) -> Effect:
+    """Candidate − control in ms with the interval of the look, of so many units in both arms."""
+    if found.value is None:
+        return Effect(value=None, note=SILENT)
+    if found.se is None or found.se_ratio is None or found.ratio is None:
+        return Effect(value=found.value, relative=found.ratio, note=found.note)
+    reach = look.reach(units, found.degrees)
+    return Effect(
+        value=found.value, low=found.value - reach * found.se, high=found.value + reach * found.se,
+        relative=found.ratio, relative_low=found.ratio - reach * found.se_ratio,
+        relative_high=found.ratio + reach * found.se_ratio, bounded=True, se=found.se, level=look.level,
+        method=look.method, corrections=[CLUSTERED, *look.corrections],
+        p=look.p(found.value / found.se, units, found.degrees) if found.se else None, note=found.note,
+    )  # fmt: skip
+
+
+def level(value: float | None, seen: Histogram, units: int, lacking: int) -> Estimate:
+    """The quantile of one arm over the exposures that have a latency; ``lacking`` have none."""
+    note = f"{lacking:,} lists say nothing of their latency" if lacking and value is not None else ""
+    return Estimate(value=value, n=seen.total, units=units, note=SILENT if value is None else note)
