@@ -120,5 +120,8 @@ def test_what_has_no_error_says_why():
     rough = quantile_difference(some, same, 0.5, seed=1)
     assert rough.se > 0
     assert "only 3 occupied buckets" in rough.note
+    apart = histogram([(0, -600, 1), (1, 900, 1)], 8)
+    assert quantile_difference(apart, apart, 0.5, seed=1).se_ratio > 0
+    assert "too few replicates" in quantile_difference(apart, apart, 0.5, seed=1, count=1).note
     zero = Histogram(np.array([LOWEST]), np.array([[3], [4]]))
     assert quantile_difference(zero, zero, 0.5, seed=1).note.startswith("buckets do not differ")

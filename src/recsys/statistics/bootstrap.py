@@ -11,6 +11,7 @@ The arms are different users, so they get independent weights. Weights come of a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -79,25 +80,30 @@ def quantile_difference(
     )  # fmt: skip
     if found.note:
         return found
-    own, other = np.random.SeedSequence(seed).spawn(2)
-    return _with_errors(found, _quantiles(control, q, own, count), _quantiles(candidate, q, other, count))
+    seeds = np.random.SeedSequence(seed).spawn(2)
+    drawn = (_quantiles(arm, q, own, count) for arm, own in zip((control, candidate), seeds, strict=True))
+    stretch = [math.sqrt(size / (size - 1)) for size in occupied]
+    return _with_errors(found, *drawn, stretch)
 
 
 def _quantiles(arm: Histogram, q: float, seed: np.random.SeedSequence, count: int) -> np.ndarray:
-    """The quantile of each replicate, its distance from the figure stretched for the number of occupied buckets; NaN of
-    one that weighs all by 0."""
+    """The quantile of each replicate; NaN of one that weighs all by 0."""
     counts = arm.counts[arm.counts.any(axis=1)].astype(float)
-    drawn = quantiles(arm.bins, _weighted(replicates(seed, len(counts), count), counts), q)
-    middle = arm.quantile(q) or 0.0
-    return middle + (drawn - middle) * math.sqrt(len(counts) / (len(counts) - 1))
+    return quantiles(arm.bins, _weighted(replicates(seed, len(counts), count), counts), q)
 
 
-def _with_errors(found: QuantileDifference, before: np.ndarray, after: np.ndarray) -> QuantileDifference:
+def _with_errors(
+    found: QuantileDifference, before: np.ndarray, after: np.ndarray, stretch: Sequence[float]
+) -> QuantileDifference:
+    """The arms are independent, so their squared errors add."""
     whole = ~(np.isnan(before) | np.isnan(after))
     before, after = before[whole], after[whole]
+    if len(before) < 2:
+        return replace(found, note="too few replicates: no interval can be given")
     if np.ptp(before) <= _STILL * before.max() and np.ptp(after) <= _STILL * after.max():
         return replace(found, note="buckets do not differ: no interval can be given")
-    se, se_ratio = float(np.std(after - before, ddof=1)), float(np.std(after / before, ddof=1))
+    se = math.hypot(stretch[0] * np.std(before, ddof=1), stretch[1] * np.std(after, ddof=1))
+    se_ratio = max(stretch) * float(np.std(after / before, ddof=1))
     few = found.degrees + 1
     note = f"only {few} occupied buckets in an arm: the interval is rough" if few < FEW_UNITS else ""
     return replace(found, se=se, se_ratio=se_ratio, note=note)
