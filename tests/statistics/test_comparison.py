@@ -140,8 +140,8 @@ def test_one_arm_without_variance_leaves_that_of_the_other():
     assert found.se == pytest.approx(np.std(some, ddof=1) / 2, rel=1e-12)
     assert (found.degrees, found.p) == pytest.approx((3, scipy.stats.ttest_1samp(some, 1).pvalue), rel=1e-9)
     assert found.relative(2).high == pytest.approx(found.interval(2)[1], rel=1e-12)
-    assert found.note == "in an arm users do not differ: the error is that of the other arm alone; " + (
-        "only 4 users in an arm: the interval is rough"
+    assert found.note.startswith(
+        "in an arm users do not differ: the error is that of the other arm alone; only 4 users"
     )
 
 
