@@ -43,6 +43,16 @@ class QuantileDifference:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class QuantileLevel:
+    """Of one arm, in ms. ``value`` is None of nothing; ``se`` is None where ``note`` says why."""
+
+    value: float | None
+    se: float | None = None
+    degrees: int = 0
+    note: str = ""
+
+
 def replicates(seed: int | np.random.SeedSequence, buckets: int, count: int = REPLICATES) -> np.ndarray:
     """[count × buckets] Poisson weights with mean 1, a byte each.
 
@@ -80,10 +90,9 @@ def quantile_difference(
     )  # fmt: skip
     if found.note:
         return found
-    seeds = np.random.SeedSequence(seed).spawn(2)
-    drawn = (_quantiles(arm, q, own, count) for arm, own in zip((control, candidate), seeds, strict=True))
-    stretch = [math.sqrt(size / (size - 1)) for size in occupied]
-    return _with_errors(found, *drawn, stretch)
+    own, other = np.random.SeedSequence(seed).spawn(2)
+    drawn, others = _quantiles(control, q, own, count), _quantiles(candidate, q, other, count)
+    return _with_errors(found, drawn, others, [math.sqrt(size / (size - 1)) for size in occupied])
 
 
 def _quantiles(arm: Histogram, q: float, seed: np.random.SeedSequence, count: int) -> np.ndarray:
