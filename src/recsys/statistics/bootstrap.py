@@ -95,6 +95,20 @@ def quantile_difference(
     return _with_errors(found, drawn, others, [math.sqrt(size / (size - 1)) for size in occupied])
 
 
+def quantile_level(arm: Histogram, q: float, *, seed: int, count: int = REPLICATES) -> QuantileLevel:
+    """The quantile of one arm, with its standard error by ``count`` replicates."""
+    value, size = arm.quantile(q), arm.occupied
+    if value is None:
+        return QuantileLevel(None, note="there is nothing to take a quantile of")
+    if size < 2:
+        return QuantileLevel(value, note="one bucket of users: no interval can be given")
+    drawn = _quantiles(arm, q, np.random.SeedSequence(seed), count)
+    drawn = drawn[~np.isnan(drawn)]
+    if np.ptp(drawn) <= 1e-9 * value:
+        return QuantileLevel(value, degrees=size - 1, note="buckets do not differ: no interval can be given")
+    return QuantileLevel(value, float(np.std(drawn, ddof=1) * np.sqrt(size / (size - 1))), size - 1)
+
+
 def _quantiles(arm: Histogram, q: float, seed: np.random.SeedSequence, count: int) -> np.ndarray:
     """The quantile of each replicate; NaN of one that weighs all by 0."""
     counts = arm.counts[arm.counts.any(axis=1)].astype(float)
