@@ -106,7 +106,13 @@ WRONG = [
     ({"sequential": {"horizon": datetime(2026, 1, 1)}}, "e.sequential.horizon", "with an offset"),
     ({"bootstrap": {"buckets": 1000}}, "e.bootstrap.buckets", "power of two"),
     ({"power": {"effect": 0}}, "e.power.effect", "cannot be found"),
-    ({"multiple_comparisons": {"alpha": 1}}, "e.multiple_comparisons.alpha", "between 0 and 1"),
+    ({"multiple_comparisons": {"alpha": 1}}, "e.multiple_comparisons.alpha", "not a usable value"),
+    ({"power": {"power": 0.1}}, "e.power.power", "not a usable value"),
+    (
+        {"sequential": {"enabled": False, "horizon": "2026-01-01T00:00:00Z"}},
+        "e.sequential.enabled",
+        "needs the sequence",
+    ),
     ({"decision": {"enabled": "yes"}}, "e.decision.enabled", "true or false"),
 ]
 

@@ -126,9 +126,11 @@ class Check(Part, frozen=True, kw_only=True):
 class Rule(Part, frozen=True, kw_only=True):
     """How intervals are made and used. ``sequence``: they hold at every look, else at this one alone. ``may_ship``:
     false before a declared horizon. ``alpha`` is of the experiment, ``alpha_each`` of one interval of a primary metric
-    after the division by ``candidates`` and, where one primary suffices, by the primaries."""
+    after the division by ``candidates`` and, where one primary suffices, by the primaries. ``decides``: whether a
+    decision was asked for; without one it is a hold."""
 
     sequence: bool
+    decides: bool = True
     may_ship: bool
     primary: Literal["all", "any"]
     alpha: float
@@ -141,8 +143,8 @@ class Rule(Part, frozen=True, kw_only=True):
 
 
 class Needed(Part, frozen=True, kw_only=True):
-    """The sample for the declared effect of a primary metric: ``effect`` is relative to the control. ``units``: of all
-    arms together, null where it cannot be said; ``minimum_effect``: what the present sample can detect."""
+    """The sample for the declared effect of a primary metric. ``effect`` is relative to the control, and so is
+    ``minimum_effect``, what the present sample can find. ``units``: of both arms, null where it cannot be said."""
 
     metric: str
     effect: float | None

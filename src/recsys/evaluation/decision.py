@@ -36,13 +36,19 @@ def decide(evidence: Decision) -> Decision:
 def _of_effects(evidence: Decision) -> tuple[Verdict, list[str]]:
     harms = [f"{told_effect(each)}: worse beyond chance" for each in evidence.metrics if worse(each)]
     harms += [told_guardrail(each) for each in evidence.guardrails if each.status == "fail"]
-    if harms:
+    if harms and evidence.rule.decides:
         return "rollback", harms
-    lacking = [*_lacking(evidence), *(told_guardrail(each) for each in evidence.guardrails if each.status != "pass")]
+    lacking = [
+        *harms,
+        *_lacking(evidence),
+        *(told_guardrail(each) for each in evidence.guardrails if each.status != "pass"),
+    ]
     if not evidence.rule.may_ship:
         horizon = evidence.rule.horizon
         until = "the declared horizon" if horizon is None else f"the declared horizon, {horizon:%Y-%m-%d %H:%M} UTC"
         lacking.insert(0, f"the experiment runs until {until}: nothing ships before it")
+    if not evidence.rule.decides:
+        lacking.insert(0, "no decision was asked for (decision.enabled is false)")
     if lacking:
         return "hold", [*lacking, *needed_words(evidence.needed)]
     won = [f"{told_effect(each)}: better than {_threshold(each)}" for each in evidence.metrics if clears(each)]

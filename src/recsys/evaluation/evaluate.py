@@ -16,6 +16,7 @@ from recsys.attribution.opening import DEFAULT_ENGINE, joined_logs
 from recsys.contracts.report import DataQuality, Input, MetricResult, Report, Summary
 from recsys.evaluation import catalogue, integrity, offline
 from recsys.evaluation.config import EvaluationConfig
+from recsys.evaluation.experiment import run as experiments
 from recsys.eventlog.faults import Fault
 from recsys.eventlog.validation import Progress
 from recsys.eventlog.whole import check_output
@@ -37,6 +38,10 @@ def evaluate(
     on_progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate the logs of ``dataset`` and report. Bad rows are counted; RecsysError only where nothing can be read."""
+    now = now or datetime.now(UTC)
+    if config.mode == "experiment":
+        done = experiments.evaluate(dataset, config, now=now, engine=engine, on_progress=on_progress)
+        return Evaluation(done.report, done.faults)
     metrics = config.parsed_metrics()
     with joined_logs(
         dataset, config.attribution, slice_keys=config.slice_keys, engine=engine, on_progress=on_progress
@@ -44,7 +49,7 @@ def evaluate(
         items = [] if dataset.items is None else catalogue.load(joined.engine, dataset.items)
         found = quality.data_quality(joined)
         results, warnings = offline.evaluate(joined, metrics, catalogue=bool(items))
-        report = _report(joined, config, found, results, warnings, items, now or datetime.now(UTC))
+        report = _report(joined, config, found, results, warnings, items, now)
         return Evaluation(report, joined.dataset.faults)
 
 

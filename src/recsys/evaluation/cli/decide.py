@@ -10,9 +10,6 @@ import typer
 
 from recsys.evaluation.cli import options
 
-STATUS = {"ship": 0, "hold": options.HOLD, "rollback": 3}
-"""Exit status of a decision."""
-
 
 def decide(
     replay: Annotated[Path, typer.Option(help="decision.v1, or the JSON report of an experiment.")],
@@ -48,4 +45,4 @@ def decide(
     if format is options.Format.JSON:
         decisions = [decision for decision, _ in found]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(decisions), indent=2).decode() + "\n")
-    return STATUS[exit_verdict([decision for decision, _ in found])]
+    return options.STATUS[exit_verdict([decision for decision, _ in found])]

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 HOLD = 2
 """The exit status of "the figures cannot be relied on": empty data, or a match rate under its minimum."""
+STATUS = {"pass": 0, "ship": 0, "hold": HOLD, "rollback": 3, "fail": 3}
+"""Exit status of a verdict."""
 
 
 class Format(StrEnum):

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import engine_options, options
+from recsys.evaluation.cli import engine_options, experiment_options, options
 
 
 def run(
@@ -22,7 +22,11 @@ def run(
     dataset: options.DatasetFile = None,
     items: Annotated[str | None, typer.Option(help="Catalogue: JSONL or Parquet with item_id and tags.")] = None,
     config: Annotated[str | None, typer.Option(help="Evaluation YAML; without it the default pack is used.")] = None,
-    mode: Annotated[str | None, typer.Option(help="offline; overrides the YAML.")] = None,
+    mode: Annotated[str | None, typer.Option(help="offline, experiment or aa-check; overrides the YAML.")] = None,
+    experiment_id: experiment_options.ExperimentId = None,
+    control: experiment_options.Control = None,
+    candidate: experiment_options.Candidates = None,
+    as_of: experiment_options.AsOf = None,
     output: Annotated[
         list[Path] | None, typer.Option(help="Report to write: .json, .md or .html; may be repeated.")
     ] = None,
@@ -37,7 +41,8 @@ def run(
 ) -> int:
     """Validate and join the logs, compute metrics with intervals, and write reports.
 
-    Exits 0 when the figures can be relied on, 2 (hold) when they cannot, such as on empty data, 1 when it failed.
+    Exits 0 when the figures can be relied on, or the decision is ship; 2 (hold) when they cannot, such as on empty
+    data, or the decision is hold; 3 (rollback) when a candidate does harm; 1 when the command failed.
 
     **Examples**
 
@@ -54,7 +59,9 @@ def run(
     forms = [render.format_of(path, output_format) for path in wanted]
     for path in wanted:
         check_output(path)
-    chosen = _config(config, mode, slice_key)
+    chosen = experiment_options.applied(
+        _config(config, mode, slice_key), experiment_id=experiment_id, control=control, candidate=candidate, as_of=as_of
+    )
     computed = engine_options.chosen(engine, master, memory_limit, threads)
     named = sources.from_options(exposures, outcomes, assignments, dataset, items)
     Thread(target=_get_ready, args=["html" in forms], daemon=True).start()
@@ -67,11 +74,12 @@ def run(
     if not wanted:
         sys.stdout.write(render.text(done.report, printed))
     summary = done.report.summary
+    word = f"{summary.status}: " if done.report.mode == "offline" else ""
     for reason in summary.reasons:
-        sys.stderr.write(f"recsys-eval: hold: {reason}\n")
+        sys.stderr.write(f"recsys-eval: {word}{reason}\n")
     if wanted:
         sys.stdout.write(f"{summary.status}: {summary.headline}\n")
-    return 0 if summary.status == "pass" else options.HOLD
+    return options.STATUS[summary.status]
 
 
 def _get_ready(draws: bool) -> None:

@@ -65,7 +65,7 @@ def chosen(given: Mapping[str, Any], named: Dataset) -> TrialOptions:
     if "arm" in told and "experiment_id" not in told:
         raise UsageError("--arm says which arms an experiment should have", hint="Name it with --experiment-id.")
     if "as_of" in told:
-        told["as_of"] = _instant(told["as_of"], "--as-of")
+        told["as_of"] = instant(told["as_of"], "--as-of")
     if "scope" in told:
         told["scope"] = told["scope"].value
     if "arm" in told:
@@ -73,7 +73,8 @@ def chosen(given: Mapping[str, Any], named: Dataset) -> TrialOptions:
     return TrialOptions(**told)
 
 
-def _instant(text: str, where: str) -> datetime:
+def instant(text: str, where: str) -> datetime:
+    """The instant of an option; UsageError where it is none."""
     from recsys.contracts.types import TIMESTAMP_PATTERN
     from recsys.errors import UsageError
 

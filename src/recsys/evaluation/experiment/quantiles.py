@@ -39,7 +39,8 @@ def effect(found: QuantileDifference, units: int, look: Look) -> Effect:
     )  # fmt: skip
 
 
-def level(value: float | None, seen: Histogram, units: int, lacking: int) -> Estimate:
+def level(value: float | None, seen: Histogram | None, units: int, lacking: int) -> Estimate:
     """The quantile of one arm over the exposures that have a latency; ``lacking`` have none."""
     note = f"{lacking:,} lists say nothing of their latency" if lacking and value is not None else ""
-    return Estimate(value=value, n=seen.total, units=units, note=SILENT if value is None else note)
+    n = 0 if seen is None else seen.total
+    return Estimate(value=value, n=n, units=units, note=SILENT if value is None else note)

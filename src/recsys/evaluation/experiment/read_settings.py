@@ -68,7 +68,7 @@ def read(section: Section, where: str) -> ExperimentConfig:
         cuped=_cuped(documents.section(section, "cuped", where), at("cuped")),
         srm=_srm(documents.section(section, "srm", where), at("srm")),
         method=_choice(corrections.get("method", METHODS[0]), METHODS, at("multiple_comparisons.method")),
-        alpha=_open_share(corrections.get("alpha", 0.05), at("multiple_comparisons.alpha")),
+        alpha=documents.number(corrections.get("alpha", 0.05), at("multiple_comparisons.alpha"), low=1e-6, high=0.4),
         sequential=_sequential(documents.section(section, "sequential", where), at("sequential")),
         power=_power(documents.section(section, "power", where), at("power")),
         bootstrap=_bootstrap(documents.section(section, "bootstrap", where), at("bootstrap")),
@@ -219,9 +219,15 @@ def _weight(value: Any, where: str) -> float:
 def _sequential(section: Section, where: str) -> SequentialSettings:
     documents.check_keys(section, ("enabled", "horizon", "planned_units"), where)
     planned = section.get("planned_units", SequentialSettings().planned_units)
+    enabled, horizon = (
+        _flag(section.get("enabled", True), f"{where}.enabled"), _instant(section.get("horizon"), f"{where}.horizon"),
+    )  # fmt: skip
+    if horizon is not None and not enabled:
+        hint = "Until its horizon an experiment is watched by the sequence; from then on it is not used. Leave one out."
+        raise ConfigError("a horizon needs the sequence", where=f"{where}.enabled", found="false", hint=hint)
     return SequentialSettings(
-        enabled=_flag(section.get("enabled", True), f"{where}.enabled"),
-        horizon=_instant(section.get("horizon"), f"{where}.horizon"),
+        enabled=enabled,
+        horizon=horizon,
         planned_units=_whole(planned, f"{where}.planned_units", 100, MAX_UNITS),
     )
 
@@ -229,12 +235,13 @@ def _sequential(section: Section, where: str) -> SequentialSettings:
 def _power(section: Section, where: str) -> PowerSettings:
     documents.check_keys(section, ("effect", "power"), where)
     effect = section.get("effect")
+    power = documents.number(section.get("power", 0.8), f"{where}.power", low=0.5, high=0.999)
     if effect is None:
-        return PowerSettings(power=_open_share(section.get("power", 0.8), f"{where}.power"))
+        return PowerSettings(power=power)
     amount = _amount(effect, f"{where}.effect")
     if not amount.value:
         raise ConfigError("an effect of 0 cannot be found", where=f"{where}.effect", found=repr(effect))
-    return PowerSettings(effect=amount.value, power=_open_share(section.get("power", 0.8), f"{where}.power"))
+    return PowerSettings(effect=amount.value, power=power)
 
 
 def _bootstrap(section: Section, where: str) -> BootstrapSettings:

@@ -1,7 +1,7 @@
-"""When is decided, and how wide an interval must be for that: before, at and without a horizon; of one arm or several.
+"""When is decided, and how wide an interval must be for that: before, at and without a horizon; of one or more arms.
 
-Without a horizon every look may decide, so intervals are those of a sequence. With one, only harm may be acted on before
-it, by the sequence; from it on one interval is made, of the data as they stood at the horizon. Several candidates share
+Without a horizon every look may decide, so intervals are those of a sequence. With one, only harm may be acted on
+before it, by the sequence; from it on one interval is made, of the data as they stood at the horizon. Candidates share
 the error of the experiment, and where any one primary metric suffices, so do these.
 """
 
@@ -34,11 +34,11 @@ def rule(config: ExperimentConfig, candidates: int, last: datetime | None, now: 
     """The rule of this look at the data of so many candidates."""
     horizon, until = config.sequential.horizon, _until(config, last, now)
     over = horizon is not None and until is not None and until >= horizon
-    sequence = config.sequential.enabled and not over if horizon is None else not over
+    sequence = config.sequential.enabled and not over
     chances = max(candidates, 1) * (len(config.primary_metrics) if config.primary_rule == "any" else 1)
     return Rule(
         sequence=sequence, may_ship=horizon is None or over, primary=config.primary_rule, alpha=config.alpha,
-        alpha_each=config.alpha / chances, candidates=candidates,
+        alpha_each=config.alpha / chances, candidates=candidates, decides=config.decide,
         planned_units=config.sequential.planned_units if sequence else None, horizon=horizon,
         data_until=horizon if over else until, told=_told(sequence=sequence, horizon=horizon, over=over),
     )  # fmt: skip
@@ -46,7 +46,7 @@ def rule(config: ExperimentConfig, candidates: int, last: datetime | None, now: 
 
 def _told(*, sequence: bool, horizon: datetime | None, over: bool) -> str:
     if over and horizon is not None:
-        return f"the horizon, {horizon:%Y-%m-%d %H:%M} UTC, has passed: one interval decides, of the data as they stood then"
+        return f"the horizon, {horizon:%Y-%m-%d %H:%M} UTC, has passed: one interval decides, of the data until then"
     if horizon is not None:
         return (
             f"until the horizon, {horizon:%Y-%m-%d %H:%M} UTC, nothing ships; harm may be undone at any look, by "

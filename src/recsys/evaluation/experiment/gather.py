@@ -1,0 +1,91 @@
+"""All that the logs hold of one experiment, in counts and sums over users: what conclusions are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from recsys.attribution import trial
+from recsys.attribution.join import Joined
+from recsys.attribution.quality import hours
+from recsys.attribution.trial import TrialOptions, TrialParts
+from recsys.contracts.report import DataQuality, HourPoint
+from recsys.evaluation.experiment import adjustment, measures
+from recsys.evaluation.experiment.impressions import Impressions, impressions
+from recsys.evaluation.experiment.match_rates import EXPERIMENT_KEY, VARIANT_KEY, MatchRates, match_rates
+from recsys.evaluation.experiment.maturity import Maturity, maturity
+from recsys.evaluation.experiment.measures import MICRO, Measure, RatioMeasure
+from recsys.evaluation.experiment.needs import Needs, needs
+from recsys.evaluation.experiment.origins import Origins, origins
+from recsys.evaluation.experiment.reduce import Sums, sums
+from recsys.evaluation.experiment.settings import ExperimentConfig
+from recsys.evaluation.experiment.settle import settle_units
+
+ALWAYS = "exposures_per_user"
+"""Stands beside every ratio."""
+OWN_KEYS = (EXPERIMENT_KEY, VARIANT_KEY)
+"""Keys of the context that say of which arm an outcome is; no slices."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """``impressions``: None where no metric asks for them."""
+
+    quality: DataQuality
+    hours: list[HourPoint]
+    parts: TrialParts
+    sums: Sums
+    matched: MatchRates
+    origins: Origins
+    maturity: Maturity
+    impressions: Impressions | None
+
+
+def measures_of(config: ExperimentConfig) -> list[Measure]:
+    """All that are asked for, each once, in order: primary, secondary, guardrails."""
+    guards = (rule.metric for rule in config.guardrails)
+    names = dict.fromkeys([*config.primary_metrics, *config.secondary_metrics, *guards, ALWAYS])
+    return [measures.parse(name, "experiment") for name in names]
+
+
+def needs_of(config: ExperimentConfig) -> Needs:
+    """What has to be summed for them, and for their adjustment."""
+    wanted = measures_of(config)
+    found = needs(wanted)
+    if config.cuped.enabled:
+        found |= _of_past(config, (each for each in wanted if isinstance(each, RatioMeasure)))
+    return found
+
+
+def _of_past(config: ExperimentConfig, wanted: Iterable[RatioMeasure]) -> Needs:
+    products = set().union(*(adjustment.products(measure, config.cuped) for measure in wanted))
+    return Needs(frozenset(column for pair in products for column in pair), frozenset(products))
+
+
+def slice_keys(config: ExperimentConfig, asked: Iterable[str]) -> list[str]:
+    """The keys to stage: those asked for, the covariate's, and those that say of which arm an outcome is."""
+    covariate = config.cuped.covariate_key
+    return list(dict.fromkeys([*asked, *([] if covariate is None else [covariate]), *OWN_KEYS]))
+
+
+def gather(
+    joined: Joined, config: ExperimentConfig, name: str, options: TrialOptions, quality: DataQuality,
+    slices: Iterable[str], *, catalogue: bool,
+) -> Gathered:  # fmt: skip
+    """Of the experiment of that name. ``slices``: the keys that its effects are broken down by."""
+    parts = trial.gathered(joined, name, options)
+    cap = None if config.revenue_cap is None else round(config.revenue_cap * MICRO)
+    wanted, keys = needs_of(config), [key for key in slices if key not in OWN_KEYS]
+    settled = settle_units(
+        joined, wanted, slices=keys, covariate=config.cuped.covariate_key, buckets=config.bootstrap.buckets, cap=cap
+    )  # fmt: skip
+    return Gathered(
+        quality=quality,
+        hours=hours(joined),
+        parts=parts,
+        sums=sums(settled),
+        matched=match_rates(joined),
+        origins=origins(joined, keys),
+        maturity=maturity(joined),
+        impressions=impressions(settled, list(parts.sums), catalogue=catalogue) if wanted.spread else None,
+    )

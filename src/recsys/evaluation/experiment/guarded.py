@@ -1,0 +1,129 @@
+"""What must not get worse, as evidence: the harm with its interval against a margin, or the level against a limit."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from recsys.contracts.decision import Effect, Guardrail, Measured
+from recsys.evaluation.experiment import effects, measures, quantiles
+from recsys.evaluation.experiment.guardrails import GuardrailRule
+from recsys.evaluation.experiment.look import Look
+from recsys.evaluation.experiment.measured import Pair, measured
+from recsys.evaluation.experiment.measures import EMPTY, ERRORS, Measure, QuantileMeasure, RatioMeasure
+from recsys.statistics.bootstrap import quantile_level
+from recsys.statistics.comparison import compare
+from recsys.statistics.proportion import difference_of_proportions, proportion
+
+RARE = (ERRORS, EMPTY)
+"""Columns of shares that may have few cases or none: their bounds are exact ones."""
+EXACT = "exact bounds of a share, users as units (Korn & Graubard; MOVER)"
+FEW_UNITS = 100
+"""Units of an arm under which nothing is said of it."""
+
+
+def guarded(rule: GuardrailRule, pair: Pair, look: Look) -> Guardrail:
+    """The evidence of one guardrail; its status is left to the decision."""
+    measure = measures.parse(rule.metric, "guardrails")
+    found = measured(measure, pair, look)
+    rail = Guardrail(
+        metric=rule.metric, words=found.words, better=found.better, margin=rule.margin, relative=rule.relative,
+        limit=rule.limit, control=found.control, candidate=found.candidate, cases=_cases(measure, pair),
+        level=look.level, note=found.effect.note,
+    )  # fmt: skip
+    silent = _silent(measure, pair)
+    if silent:
+        return replace(rail, note=silent)
+    return (
+        _against_limit(rail, measure, pair, look) if rule.limit is not None else _harm(rail, measure, found, pair, look)
+    )
+
+
+def _silent(measure: Measure, pair: Pair) -> str:
+    """Why nothing can be said at all: a log that holds no such figure passes no guardrail."""
+    few = [name for name, sums in pair.arms() if sums.nonzero.get(measures.EXPOSURES, 0) < FEW_UNITS]
+    if few:
+        return f"fewer than {FEW_UNITS} users of {' and '.join(few)} were shown anything"
+    if isinstance(measure, QuantileMeasure):
+        silent = [name for name in pair.names if _share_silent(pair, name) > 0.5]
+        return f"{quantiles.SILENT}, or not in most lists of {' and '.join(silent)}" if silent else ""
+    return ""
+
+
+def _share_silent(pair: Pair, name: str) -> float:
+    found = pair.sums.latency.get(name)
+    if found is None or found.histogram.total == 0:
+        return 1.0
+    return found.missing / (found.missing + found.histogram.total)
+
+
+def _cases(measure: Measure, pair: Pair) -> int | None:
+    """How many there were in the candidate, of what is counted."""
+    if not isinstance(measure, RatioMeasure) or measure.scale != 1:
+        return None
+    return pair.arms()[1][1].total(measure.y)
+
+
+def _harm(rail: Guardrail, measure: Measure, found: Measured, pair: Pair, look: Look) -> Guardrail:
+    """How much worse the candidate is; + is worse."""
+    if isinstance(measure, RatioMeasure) and measure.y in RARE and not rail.relative:
+        return _of_share(rail, measure, pair, look)
+    effect: Effect = found.effect
+    value, low, high = (
+        (effect.relative, effect.relative_low, effect.relative_high)
+        if rail.relative
+        else (effect.value, effect.low, effect.high)
+    )
+    if value is None or low is None or high is None or (rail.relative and not effect.bounded):
+        return replace(rail, note=effect.note or "no interval can be given")
+    sign = 1 if rail.better == "lower" else -1
+    ends = sorted((sign * low, sign * high))
+    return replace(
+        rail, value=sign * value, low=ends[0], high=ends[1], method=effect.method, corrections=effect.corrections
+    )  # fmt: skip
+
+
+def _of_share(rail: Guardrail, measure: RatioMeasure, pair: Pair, look: Look) -> Guardrail:
+    (_, first), (_, second) = pair.arms()
+    before, after = (sums.moments(measure.y, measure.n) for sums in (first, second))
+    degrees = compare(before, after, scale=1).degrees or min(first.units, second.units) - 1
+    reach = look.reach(first.units + second.units, degrees)
+    found = difference_of_proportions(before, after, reach)
+    return replace(
+        rail, value=found.value, low=found.low, high=found.high, method=look.method,
+        corrections=[EXACT, *look.corrections], note=found.note,
+    )  # fmt: skip
+
+
+def _against_limit(rail: Guardrail, measure: Measure, pair: Pair, look: Look) -> Guardrail:
+    """The candidate's own level with the interval of the look."""
+    name, sums = pair.arms()[1]
+    if isinstance(measure, RatioMeasure) and measure.y in RARE:
+        reach = look.reach(sums.units, sums.units - 1)
+        found = proportion(sums.moments(measure.y, measure.n), reach)
+        return replace(
+            rail, value=found.value, low=found.low, high=found.high, method=look.method,
+            corrections=[EXACT, *look.corrections], note=found.note,
+        )  # fmt: skip
+    if isinstance(measure, QuantileMeasure):
+        settings = pair.config.bootstrap
+        seen = pair.sums.latency[name].histogram
+        found = quantile_level(seen, measure.quantile, seed=settings.seed, count=settings.replicates)
+        return _around(rail, found.value, found.se, look.reach(sums.units, found.degrees), look, found.note)
+    if isinstance(measure, RatioMeasure):
+        own = compare(sums.moments(measure.y, measure.n), sums.moments(measure.y, measure.n), scale=measure.scale)
+        variance = own.candidate.variance
+        se = None if not variance else variance**0.5
+        reach = look.reach(sums.units, sums.units - 1)
+        return _around(rail, own.candidate.value, se, reach, look, effects.CLUSTERED)
+    return replace(rail, note="a limit is not available for this metric: give a margin")
+
+
+def _around(
+    rail: Guardrail, value: float | None, se: float | None, reach: float, look: Look, note: str
+) -> Guardrail:  # fmt: skip
+    if value is None or se is None:
+        return replace(rail, value=value, note=note or "no interval can be given")
+    return replace(
+        rail, value=value, low=value - reach * se, high=value + reach * se, method=look.method,
+        corrections=list(look.corrections),
+    )  # fmt: skip
