@@ -53,8 +53,7 @@ def random_logs(seed, people=7, requests=30):
         if user in arm and when >= start[user] - 4 and rng.random() < 0.9:
             own = arm[user] if rng.random() < 0.95 else "C"
             assigned.append(_assignment(rng, request, user, own, max(when - rng.choice([0, 0, 3]), start[user])))
-    for user in rng.sample(users, 3):
-        assigned.append(_assignment(rng, f"never-{user}", user, arm[user], start[user]))
+    assigned += [_assignment(rng, f"never-{user}", user, arm[user], start[user]) for user in rng.sample(users, 3)]
     assigned += rng.sample(assigned, len(assigned) // 4)
     return Logs(shown, [_outcome(rng, shown, arm) for _ in range(2 * requests)], assigned)
 
@@ -110,3 +109,18 @@ def _outcome(rng, shown, arm):
 def hash_of(row):
     """A number that rows with the same key share."""
     return sum(f"{row['request_id']}{row['item_id']}{row['event_type']}{row['ts']}".encode())
+
+
+def many(seeds):
+    """Several logs as one: the ids of each begin with its number."""
+    parts = [(seed, random_logs(seed)) for seed in seeds]
+    return Logs(
+        *(
+            [_apart(row, seed) for seed, logs in parts for row in getattr(logs, role)]
+            for role in ("exposures", "outcomes", "assignments")
+        )
+    )
+
+
+def _apart(row, number):
+    return row | {name: f"{number}-{row[name]}" for name in ("request_id", "user_id")}

@@ -97,13 +97,14 @@ def covariate(logs, asked, user):
     return {"covariate": known.get(text, 0), "has_covariate": int(text in known)}
 
 
-def cap(rows):
+def cap(rows, declared=None):
     """(micros, nonzero, cut): by counting, value by value."""
     amounts = sorted(row["revenue"] for row in rows.values() if row["revenue"])
-    if not amounts:
+    if not amounts and declared is None:
         return None
-    enough = next(v for v in amounts if 100 * sum(x <= v for x in amounts) >= 99 * len(amounts))
-    limit = max(enough, 0)
+    limit = declared
+    if limit is None:
+        limit = max(next(v for v in amounts if 100 * sum(x <= v for x in amounts) >= 99 * len(amounts)), 0)
     return limit, len(amounts), sum(x > limit for x in amounts)
 
 
