@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec.structs import replace
 
 from recsys.contracts.decision import Effect, Guardrail, Measured
@@ -108,7 +110,7 @@ def _against_limit(rail: Guardrail, measure: Measure, pair: Pair, look: Look) ->
         settings = pair.config.bootstrap
         seen = pair.sums.latency[name].histogram
         found = quantile_level(seen, measure.quantile, seed=settings.seed, count=settings.replicates)
-        return _around(rail, found.value, found.se, look.reach(sums.units, found.degrees), look, found.note)
+        return _around(rail, found.value, found.se, look.reach(sums.units, found.degrees), look, found.note, log=True)
     if isinstance(measure, RatioMeasure):
         own = compare(sums.moments(measure.y, measure.n), sums.moments(measure.y, measure.n), scale=measure.scale)
         variance = own.candidate.variance
@@ -119,11 +121,14 @@ def _against_limit(rail: Guardrail, measure: Measure, pair: Pair, look: Look) ->
 
 
 def _around(
-    rail: Guardrail, value: float | None, se: float | None, reach: float, look: Look, note: str
+    rail: Guardrail, value: float | None, se: float | None, reach: float, look: Look, note: str, *, log: bool = False
 ) -> Guardrail:  # fmt: skip
+    """The level with an interval; ``log``: symmetric in its logarithm, for what cannot fall below 0."""
     if value is None or se is None:
         return replace(rail, value=value, note=note or "no interval can be given")
+    half = reach * se
+    times = math.exp(half / value) if log and value > 0 else None
+    low, high = (value - half, value + half) if times is None else (value / times, value * times)
     return replace(
-        rail, value=value, low=value - reach * se, high=value + reach * se, method=look.method,
-        corrections=list(look.corrections),
+        rail, value=value, low=low, high=high, method=look.method, corrections=list(look.corrections)
     )  # fmt: skip
