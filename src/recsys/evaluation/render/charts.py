@@ -44,7 +44,7 @@ def metrics(report: Report) -> str | None:
         return None
     y = {"field": "metric", "type": "nominal", "sort": None, "title": None}
     x = {"type": "quantitative", "title": "value, with its 95 % interval", "axis": {"tickCount": 4}}
-    return _svg(
+    return svg(
         {
             "width": WIDTH,
             "height": {"step": 20},
@@ -69,7 +69,7 @@ def funnel(report: Report) -> str | None:
     widest = {"domain": [0, steps[0][1] * 1.3], "nice": False}
     x = {"field": "left", "type": "quantitative", "title": "outcome rows", "scale": widest,
          "axis": {"tickCount": 3, "format": "~s"}}  # fmt: skip
-    return _svg(
+    return svg(
         {
             "width": WIDTH,
             "height": {"step": 26},
@@ -89,7 +89,7 @@ def clicks_by_rank(report: Report) -> str | None:
     if not rows:
         return None
     labels = [row["rank"] for row in rows if row["rank"] == 1 or row["rank"] % 5 == 0]
-    return _svg(
+    return svg(
         {
             "width": WIDTH + 60,
             "height": 170,
@@ -125,7 +125,7 @@ def hours(report: Report) -> str | None:
                "axis": {"format": "%", "tickCount": 2}}  # fmt: skip
     bar = {"type": "bar", "width": max(1, min(12, WIDTH // len(rows)))}
     line = {"type": "line", "point": {"size": 20, "fill": SECOND, "stroke": SECOND}}
-    return _svg(
+    return svg(
         {
             "data": {"values": rows},
             "vconcat": [
@@ -138,10 +138,11 @@ def hours(report: Report) -> str | None:
 
 def start_engine() -> None:
     """Start the drawing engine and let it load its fonts, which takes half a second once a process."""
-    _svg({"data": {"values": [{"x": 1}]}, "mark": "bar", "encoding": {"x": {"field": "x", "type": "quantitative"}}})
+    svg({"data": {"values": [{"x": 1}]}, "mark": "bar", "encoding": {"x": {"field": "x", "type": "quantitative"}}})
 
 
-def _svg(spec: dict[str, Any]) -> str:
+def svg(spec: dict[str, Any]) -> str:
+    """The drawing of a specification."""
     import vl_convert
 
     drawn = vl_convert.vegalite_to_svg({"config": _CONFIG, **spec}, vl_version=VEGA_LITE)
@@ -149,3 +150,12 @@ def _svg(spec: dict[str, Any]) -> str:
         drawn = drawn.replace(sentinel, colour)
     # The page says how wide a chart is; the drawing keeps its proportions
     return re.sub(r'(<svg [^>]*?)width="(\d+)" height="(\d+)"', r'\1width="\2" height="\3" role="img"', drawn, count=1)
+
+
+def labelled(drawn: str, label: str) -> str:
+    """The drawing with a name that a screen reader reads, in place of what it would find in there."""
+    from markupsafe import escape
+
+    name = escape(label)
+    start, rest = drawn.split(">", 1)
+    return f'{start} aria-label="{name}"><title>{name}</title>{rest}'

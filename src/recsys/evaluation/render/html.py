@@ -10,6 +10,10 @@ from recsys.contracts.report import Report
 
 def render(report: Report) -> str:
     """The report as one page."""
+    if report.mode != "offline":
+        from recsys.evaluation.render import aa_check_html, experiment_html
+
+        return (experiment_html if report.mode == "experiment" else aa_check_html).render(report)
     from markupsafe import Markup
 
     from recsys.evaluation.render import charts, words
@@ -21,7 +25,7 @@ def render(report: Report) -> str:
             ("clicks_by_rank", charts.clicks_by_rank(report)), ("hours", charts.hours(report)),
         )
     }  # fmt: skip
-    return _page(
+    return page(
         "report.html.j2", report=report, words=words, charts=drawn, slices=list(words.slices(report)),
         quality=report.data_quality,
     )  # fmt: skip
@@ -31,10 +35,11 @@ def render_diagnosis(diagnosis: Diagnosis) -> str:
     """The diagnosis as one page."""
     from recsys.evaluation.render import diagnosis_words
 
-    return _page("diagnosis.html.j2", diagnosis=diagnosis, words=diagnosis_words)
+    return page("diagnosis.html.j2", diagnosis=diagnosis, words=diagnosis_words)
 
 
-def _page(name: str, **values: Any) -> str:
+def page(name: str, **values: Any) -> str:
+    """A template, filled."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
