@@ -150,25 +150,24 @@ def test_what_cannot_be_adjusted_is_not_and_says_so():
     assert unused(cuped(sums({name: arm[name][:1] for name in arm}), sums(arm), *"ynxdh", scale=1), "one user")
 
 
-def test_a_covariate_of_which_one_half_is_empty():
-    """Where x does not vary among those who have one, who has one still does; where it is h again, once is enough."""
+def test_where_the_covariate_does_not_vary_who_has_one_may():
+    """The indicator adjusts alone, and the note says so."""
     rng = np.random.default_rng(8)
-    arm, other = (visitors(rng, 60, 1, missing=0.3) for _ in range(2))
-    same = [{**each, "x": 4 * each["h"]} for each in (arm, other)]
-    found = cuped(*map(sums, same), "y", None, "x", None, "h", scale=1)
+    arm, other = ({**each, "x": 4 * each["h"]} for each in (visitors(rng, 60, 1, missing=0.3) for _ in range(2)))
+    found = cuped(sums(arm), sums(other), "y", None, "x", None, "h", scale=1)
     assert list(found.theta) == ["has_covariate"]
     assert "adjusted by who has one" in found.note
-    again = [{**each, "d": np.ones(60), "x": each["h"]} for each in (arm, other)]
-    found = cuped(*map(sums, again), "y", None, "x", "d", "h", scale=1)
-    assert list(found.theta) == ["covariate"]
-    assert "left out" in found.note
+    assert found.adjusted.se != found.unadjusted.se
 
 
-def test_an_indicator_is_0_or_1():
-    """Another column in its place is refused."""
-    arm = sums(visitors(np.random.default_rng(9), 60, 1))
+def test_columns_that_are_not_what_they_should_be_are_refused():
+    """An indicator of other values, and a covariate where there should be none."""
+    rng = np.random.default_rng(9)
+    arm, full = (sums(visitors(rng, 60, 1, missing)) for missing in (0.3, 0.0))
     with pytest.raises(ValueError, match="column 'd' must be 0 or 1 in every unit"):
         cuped(arm, arm, "y", "n", "x", None, "d", scale=1)
+    with pytest.raises(ValueError, match="column 'n' must be 0 where 'h' is; it sums to"):
+        cuped(full, arm, "y", "n", "x", "n", "h", scale=1)
 
 
 def coverage(runs, count, missing, lift):

@@ -7,13 +7,14 @@ the delta method, e_u = (Y_u − R·N_u)/N̄ and c_u = (X_u − Rx·D_u)/D̄,
     adjusted R = R − θ·(Rx − Rx of both arms),      θ = Cov(e, c)/Var(c) over the units of both arms together
 
 and the residual of an adjusted R is e_u − θ·c_u. A unit without a past has X = D = 0, so its c_u is that of the mean,
-0; where units lack one, the share h that has a past is a second covariate (H̄ = Σh/n), and θ a pair. Both arms are
-moved towards a mean of both, which cancels in the difference but not in what is relative: the levels are correlated,
-and ``Comparison.joint`` holds their covariance, with the weights that the arms have in that mean.
+0. Where units lack one, the share h that has a past, Σh/n, is a second covariate with a θ of its own, for the two are
+not correlated: Σc·h = Σc = 0. Both arms are moved towards a mean of both. That cancels in the difference but not in
+what is relative: the levels are correlated, and ``Comparison.joint`` holds their covariance, with the weights that the
+arms have in that mean.
 
 All sums are exact. θ is the same in both arms, so where assignment is random it biases nothing but by order 1/n: as its
-covariance is that of both arms together, it takes about 1/n of n units off an effect. That the covariate is equal in
-both arms is tested beside it.
+covariance is that of both arms together, it takes about one part in n, the units of both, off an effect. That the
+covariate is equal in both arms is tested beside it.
 """
 
 from __future__ import annotations
@@ -66,11 +67,13 @@ def cuped(
 ) -> Cuped:
     """The effect on Σy/Σn, adjusted by the covariate Σx/Σd. ``n`` None is the constant 1, so is ``d``, of the units
     that have a covariate. ``h`` is 1 in these and 0 in the others, in which x and d are 0; None: all have one.
+    ValueError where it is not so.
 
     ``y`` is in units of 1/``scale``, ``x`` of 1/``covariate_scale``, the same unless given.
     """
     arms = control, candidate
-    _check_indicator(arms, h)
+    for arm in arms:
+        _check(arm, x, d, h)
     denominator = h if d is None else d
     unadjusted = compare(*(arm.moments(y, n) for arm in arms), scale=scale)
     balance = compare(*(arm.moments(x, denominator) for arm in arms), scale=covariate_scale or scale)
@@ -88,11 +91,15 @@ def cuped(
     return Cuped(unadjusted, adjusted, balance, told, 1 - after / before, missing, note)
 
 
-def _check_indicator(arms: Sequence[Aggregates], h: str | None) -> None:
-    for arm in arms:
-        if h is not None and arm.product(h, h) != arm.total(h):
-            raise ValueError(f"column {h!r} must be 0 or 1 in every unit; its squares sum to {arm.product(h, h)}, "
-                             f"itself to {arm.total(h)}")  # fmt: skip
+def _check(arm: Aggregates, x: str, d: str | None, h: str | None) -> None:
+    if h is None:
+        return
+    if arm.product(h, h) != arm.total(h):
+        raise ValueError(f"column {h!r} must be 0 or 1 in every unit")
+    for column in (x, h if d is None else d):
+        if arm.product(column, h) != arm.total(column):
+            raise ValueError(f"column {column!r} must be 0 where {h!r} is; it sums to {arm.total(column)}, "
+                             f"and to {arm.product(column, h)} where {h!r} is 1")  # fmt: skip
 
 
 def _thetas(
@@ -102,27 +109,12 @@ def _thetas(
     if not all(arm.total(below) for arm in arms for _, below in covariates.values()):
         return [], [], "an arm has no unit with a covariate: not adjusted"
     both = arms[0] + arms[1]
-    used = [name for name, ratio in covariates.items() if covariance_of_ratios(both, ratio, ratio)]
+    spread = {name: covariance_of_ratios(both, ratio, ratio) for name, ratio in covariates.items()}
+    used = [name for name in covariates if spread[name]]
     if not used:
         return [], [], "the covariate does not vary: not adjusted"
-    columns = [covariates[name] for name in used]
-    square = [[covariance_of_ratios(both, one, other) for other in columns] for one in columns]
-    along = [covariance_of_ratios(both, figure, one) for one in columns]
-    theta = _solved(square, along)
-    if theta is None:
-        return used[:1], [along[0] / square[0][0]], f"{used[1]} follows from {used[0]}: left out"
+    theta = [covariance_of_ratios(both, figure, covariates[name]) / spread[name] for name in used]
     return used, theta, "" if "covariate" in used else "the covariate does not vary: adjusted by who has one"
-
-
-def _solved(square: Sequence[Row], along: Row) -> Row | None:
-    """θ of square·θ = along, of one or two equations; None where the second follows from the first."""
-    if len(along) == 1:
-        return [along[0] / square[0][0]]
-    (a, b), (_, c) = square
-    determinant = a * c - b * b
-    if determinant == 0:
-        return None
-    return [(c * along[0] - b * along[1]) / determinant, (a * along[1] - b * along[0]) / determinant]
 
 
 def covariance_of_ratios(sums: Aggregates, one: RatioColumns, other: RatioColumns) -> Fraction:
