@@ -203,6 +203,30 @@ def experiment_relevant(logs, asked):
     ]
 
 
+def log_exposures(logs, asked):
+    found = []
+    for row, ambiguous in logs.distinct:
+        request, user, ts = row["request_id"], row["user_id"], micros(row["ts"])
+        if not seen([row], asked):
+            continue
+        nobody = join_oracle.anonymous(row) or user == request
+        young = asked.as_of_us is not None and ts + asked.window_us > asked.as_of_us
+        standing = "anonymous" if nobody else "ambiguous" if ambiguous else "too_recent" if young else "counts"
+        found.append(
+            (request, user, "", ts, len(join_oracle.shown(row)), row.get("error", False), latency(row), ambiguous,
+             *slices(row, asked), standing)
+        )  # fmt: skip
+    return found
+
+
+def log_units(logs, asked):
+    firsts = defaultdict(list)
+    for row in log_exposures(logs, asked):
+        if row[-1] != "anonymous":
+            firsts[row[1]].append(row[3])
+    return [(user, "", min(found), False) for user, found in firsts.items()]
+
+
 def log_lists(logs, asked):
     counts = Counter(row["user_id"] for row, _ in logs.distinct)
     return [(user, "", False, n) for user, n in counts.items()]

@@ -89,6 +89,11 @@ def compare(joined, found, params, cuts, shuffler):
         sums = oracle.experiment_unit_sums(found, whole_log, whole_log=True)
         assert Counter(made.engine.rows("SELECT * FROM experiment_unit_sums")) == Counter(sums)
         check_moments(experiment.arms(made), sums)
+        for asked in (params, whole_log):
+            made.engine.load("experiment", dict(experiment.COLUMN_TYPES), [asked.row])
+            for name, twin in (("experiment_exposures", "log_exposures"), ("experiment_units", "log_units")):
+                made.engine.create(name, relations.text(twin), view=twin in relations.EXPERIMENT_VIEWS)
+                assert rows_of(made, twin) == Counter(getattr(oracle, twin)(found, asked)), twin
 
 
 def check_moments(arms, units):

@@ -147,6 +147,16 @@ def settle_log(joined: Joined) -> None:
     _create(joined, "experiment_unit_sums", "experiment_unit_sums")
 
 
+def settle_users(joined: Joined, as_of: datetime | None = None) -> None:
+    """Make those relations of an experiment that say who counts and what was done, with all users of the log as the
+    units of one arm, ''."""
+    joined.engine.load("experiment", *Asked(experiment_id="", scope="user", as_of=as_of).table(joined.policy))
+    _create(joined, "valued_outcomes", "valued_outcomes")
+    _create(joined, "experiment_exposures", "log_exposures")
+    _create(joined, "experiment_units", "log_units")
+    _create(joined, "experiment_relevant", "experiment_relevant")
+
+
 def _create(joined: Joined, name: str, relation: str) -> None:
     joined.engine.create(name, relations.text(relation), view=relation in relations.EXPERIMENT_VIEWS)
 

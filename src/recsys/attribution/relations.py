@@ -104,10 +104,15 @@ EXPERIMENT_QUERIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Relations of experiments that nobody else reads, with what each reads."""
 
 WHOLE_LOG: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"log_lists": ("exposures",), "log_outcomes": ("valued_outcomes",)}
+    {
+        "log_exposures": ("exposures", "experiment"),
+        "log_units": ("experiment_exposures",),
+        "log_lists": ("exposures",),
+        "log_outcomes": ("valued_outcomes",),
+    }
 )
-"""What stands in for ``experiment_lists`` and ``experiment_outcomes``, under their names, where the log as a whole is
-looked at, with what each reads."""
+"""What stands in for ``experiment_exposures``, ``experiment_units``, ``experiment_lists`` and ``experiment_outcomes``,
+under their names, where the log as a whole is looked at, with what each reads."""
 
 COMPARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

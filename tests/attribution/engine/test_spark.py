@@ -58,6 +58,10 @@ def test_every_relation_of_an_experiment_equals_its_twin(spark, tmp_path):
     whole_log = experiment_oracle.Asked(experiment_id="")
     expected = Counter(experiment_oracle.experiment_unit_sums(found, whole_log, whole_log=True))
     assert Counter(spark.rows("SELECT * FROM experiment_unit_sums")) == expected
+    experiment.settle_users(made)
+    for name, twin in (("experiment_exposures", "log_exposures"), ("experiment_units", "log_units")):
+        expected = Counter(getattr(experiment_oracle, twin)(found, whole_log))
+        assert Counter(spark.rows(f"SELECT * FROM {name}")) == expected, twin
 
 
 def test_every_relation_of_the_doctor_equals_its_twin(spark, tmp_path):
