@@ -67,7 +67,8 @@ def test_every_key_has_its_stated_default(tmp_path, text):
             "metrics": [
                 "hitrate@10", "precision@10", "recall@10", "ndcg@10", "map@10", "mrr@10", "coverage@10", "novelty@10",
                 "gini", "intra_list_diversity@10",
-            ]
+            ],
+            "gates": [], "bootstrap": {"level": 0.95}, "crossed_slices": [],
         },
     }  # fmt: skip
     assert read(tmp_path, text) == EvaluationConfig()
@@ -134,7 +135,6 @@ def test_a_misspelt_word_names_the_nearest(tmp_path, text, place, nearest):
 LATER = [
     *((f"mode: {mode}", ": mode", mode) for mode in ("ope", "interleaving")),
     *((f"{section}: {{}}", "", section) for section in ("ope", "interleaving")),
-    *((f"offline: {{{key}: []}}", ": offline", key) for key in ("gates", "bootstrap")),
 ]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from recsys.contracts.buckets import Buckets
 from recsys.contracts.estimate import Estimate as Estimate
 from recsys.contracts.experiment import AACheck, ExperimentReport
 
@@ -189,5 +190,6 @@ class Report(_Part, frozen=True, kw_only=True):
     clicks_by_rank: list[RankPoint] = field(default_factory=list)
     hours: list[HourPoint] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    buckets: Buckets | None = None
     experiment: ExperimentReport | None = None
     aa_check: AACheck | None = None

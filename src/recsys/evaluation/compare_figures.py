@@ -7,10 +7,10 @@ from recsys.attribution.experiment import SCALES
 from recsys.attribution.figures import BOUNDED, estimate
 from recsys.attribution.join import Joined
 from recsys.contracts.report import Estimate
-from recsys.evaluation import offline
 from recsys.evaluation.metrics import reduce as reducing
 from recsys.evaluation.metrics.hit_rate import HitRate
 from recsys.evaluation.metrics.ndcg import NDCG
+from recsys.evaluation.offline_scores import Lost, mean
 from recsys.statistics.moments import Moments
 from recsys.statistics.ratio import LEVEL, ratio
 
@@ -40,8 +40,8 @@ def _scores(joined: Joined, relevant: str) -> dict[str, Estimate]:
     reducing.score(joined.engine, SCORES, relevant)
     reducing.sum_by_user(joined.engine, len(SCORES), [])
     [moments] = reducing.score_moments(joined.engine, len(SCORES), None).values()
-    lost = offline.Lost(quality.lost(joined.dataset, "exposures"), quality.lost(joined.dataset, "outcomes"))
-    return {str(metric): offline.mean(both.overall, metric, lost) for metric, both in zip(SCORES, moments, strict=True)}
+    lost = Lost(quality.lost(joined.dataset, "exposures"), quality.lost(joined.dataset, "outcomes"))
+    return {str(metric): mean(both.overall, metric, lost) for metric, both in zip(SCORES, moments, strict=True)}
 
 
 def keep_as_reference(joined: Joined) -> None:

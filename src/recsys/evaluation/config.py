@@ -11,13 +11,14 @@ from recsys.attribution.join import check_slice_keys
 from recsys.attribution.policy import Policy
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS
 from recsys.errors import ConfigError, nearest
+from recsys.evaluation import offline_config
 from recsys.evaluation.experiment import read_settings
 from recsys.evaluation.experiment.settings import ExperimentConfig
 from recsys.evaluation.metrics import DEFAULT_PACK, Metric, parse
+from recsys.evaluation.offline_config import OfflineConfig
 
 MODES = ("offline", "experiment", "aa-check")
 LATER_MODES = ("ope", "interleaving")
-MAX_METRICS = 100
 
 
 class EvaluationConfig(Struct, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class EvaluationConfig(Struct, frozen=True, kw_only=True):
     slice_keys: list[str] = field(default_factory=lambda: list(DEFAULT_SLICE_KEYS))
     attribution: Policy = field(default_factory=Policy)
     metrics: list[str] = field(default_factory=lambda: list(DEFAULT_PACK))
+    offline: OfflineConfig = field(default_factory=OfflineConfig)
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
 
     def parsed_metrics(self) -> list[Metric]:
@@ -42,7 +44,7 @@ class EvaluationConfig(Struct, frozen=True, kw_only=True):
         }
         if self.mode != "offline":
             return {**shared, "experiment": self.experiment.effective()}
-        return {**shared, "offline": {"metrics": list(self.metrics)}}
+        return {**shared, "offline": {"metrics": list(self.metrics), **self.offline.effective()}}
 
 
 def read(path: str) -> EvaluationConfig:
@@ -52,12 +54,14 @@ def read(path: str) -> EvaluationConfig:
         document, ["mode", "slice_keys", "attribution", "offline", "experiment"], path, later=["ope", "interleaving"]
     )
     offline = documents.section(document, "offline", path)
-    documents.check_keys(offline, ["metrics"], f"{path}: offline", later=["gates", "bootstrap"])
+    slice_keys = documents.words(document.get("slice_keys", list(DEFAULT_SLICE_KEYS)), f"{path}: slice_keys")
+    metrics, of_offline = offline_config.read(offline, slice_keys, f"{path}: offline")
     config = EvaluationConfig(
         mode=mode(document.get("mode", "offline"), f"{path}: mode"),
-        slice_keys=documents.words(document.get("slice_keys", list(DEFAULT_SLICE_KEYS)), f"{path}: slice_keys"),
+        slice_keys=slice_keys,
         attribution=policies.read(documents.section(document, "attribution", path), f"{path}: attribution"),
-        metrics=_metrics(offline.get("metrics"), f"{path}: offline.metrics"),
+        metrics=metrics,
+        offline=of_offline,
         experiment=read_settings.read(documents.section(document, "experiment", path), f"{path}: experiment"),
     )
     check_slice_keys(config.slice_keys)
@@ -77,30 +81,3 @@ def mode(value: object, where: str) -> str:
     if value not in MODES:
         raise ConfigError("no such mode", where=where, found=repr(value), hint=nearest(str(value), MODES))
     return str(value)
-
-
-def _metrics(value: object, where: str) -> list[str]:
-    if value is None:
-        return list(DEFAULT_PACK)
-    if not isinstance(value, list) or not value or len(value) > MAX_METRICS:
-        found = f"{len(value)} metrics" if isinstance(value, list) else documents.type_name(value)
-        raise ConfigError("not a list of metrics", where=where, found=found, expected=f"1 to {MAX_METRICS} names")
-    names = [str(parse(_name(entry, f"{where}[{place}]"), f"{where}[{place}]")) for place, entry in enumerate(value)]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError("the metric is named twice", where=where, found=name)
-    return names
-
-
-def _name(entry: object, where: str) -> str:
-    """``ndcg@10``, or ``{name: ndcg, k: 10}``."""
-    if isinstance(entry, str):
-        return entry
-    if not isinstance(entry, dict):
-        raise ConfigError(
-            "not a metric", where=where, found=documents.type_name(entry), expected="a name, or {name, k}"
-        )
-    documents.check_keys(entry, ["name", "k"], where)
-    if not isinstance(entry.get("name"), str):
-        raise ConfigError("a metric needs a name", where=where, found=repr(entry)[:80], expected="{name: ndcg, k: 10}")
-    return entry["name"] if entry.get("k") is None else f"{entry['name']}@{entry['k']}"

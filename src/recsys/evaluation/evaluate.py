@@ -16,10 +16,12 @@ from recsys.attribution.opening import DEFAULT_ENGINE, joined_logs
 from recsys.contracts.report import DataQuality, Input, MetricResult, Report, Summary
 from recsys.evaluation import catalogue, integrity, offline
 from recsys.evaluation.config import EvaluationConfig
+from recsys.evaluation.experiment import aa
 from recsys.evaluation.experiment import run as experiments
 from recsys.eventlog.faults import Fault
 from recsys.eventlog.validation import Progress
 from recsys.eventlog.whole import check_output
+from recsys.text import level_of
 
 
 class Evaluation(Struct, frozen=True):
@@ -39,8 +41,9 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate the logs of ``dataset`` and report. Bad rows are counted; RecsysError only where nothing can be read."""
     now = now or datetime.now(UTC)
-    if config.mode == "experiment":
-        done = experiments.evaluate(dataset, config, now=now, engine=engine, on_progress=on_progress)
+    if config.mode != "offline":
+        mode = experiments if config.mode == "experiment" else aa
+        done = mode.evaluate(dataset, config, now=now, engine=engine, on_progress=on_progress)
         return Evaluation(done.report, done.faults)
     metrics = config.parsed_metrics()
     with joined_logs(
@@ -48,8 +51,9 @@ def evaluate(
     ) as joined:
         items = [] if dataset.items is None else catalogue.load(joined.engine, dataset.items)
         found = quality.data_quality(joined)
-        results, warnings = offline.evaluate(joined, metrics, catalogue=bool(items))
-        report = _report(joined, config, found, results, warnings, items, now)
+        asked = config.offline
+        measured = offline.evaluate(joined, metrics, catalogue=bool(items), crossed=asked.crossed, level=asked.level)
+        report = _report(joined, config, found, measured, items, now)
         return Evaluation(report, joined.dataset.faults)
 
 
@@ -57,8 +61,7 @@ def _report(
     joined: Joined,
     config: EvaluationConfig,
     found: DataQuality,
-    results: list[MetricResult],
-    warnings: list[str],
+    measured: offline.Found,
     items: list[Input],
     now: datetime,
 ) -> Report:
@@ -70,12 +73,15 @@ def _report(
         version=__version__,
         effective_config=config.effective(),
         inputs=[*joined.dataset.inputs, *items],
-        summary=Summary(status="hold" if reasons else "pass", reasons=reasons, headline=_headline(found, results)),
+        summary=Summary(
+            status="hold" if reasons else "pass", reasons=reasons, headline=_headline(found, measured.results)
+        ),
         data_quality=found,
-        results=results,
+        results=measured.results,
+        buckets=measured.buckets,
         clicks_by_rank=quality.clicks_by_rank(joined),
         hours=quality.hours(joined),
-        warnings=[*integrity.warnings(found), *warnings],
+        warnings=[*integrity.warnings(found), *measured.warnings],
     )
 
 
@@ -86,7 +92,11 @@ def _headline(found: DataQuality, results: list[MetricResult]) -> str:
     if first is None or first.estimate.value is None:
         return f"{told}."
     estimate = first.estimate
-    interval = "" if estimate.low is None else f" (95 % interval {estimate.low:.4f} to {estimate.high:.4f})"
+    interval = (
+        ""
+        if estimate.low is None
+        else f" ({level_of(estimate.level)} interval {estimate.low:.4f} to {estimate.high:.4f})"
+    )
     return f"{told}; {first.metric} {estimate.value:.4f}{interval}."
 
 

@@ -123,7 +123,12 @@ def test_the_configuration_is_obeyed_and_shown(recsys_eval, logs, write, tmp_pat
             "min_match_rate": 0.95,
             "max_lost_rate": 0.01,
         },
-        "offline": {"metrics": ["mrr@3", "ndcg@2"]},
+        "offline": {
+            "metrics": ["mrr@3", "ndcg@2"],
+            "gates": [],
+            "bootstrap": {"level": 0.95},
+            "crossed_slices": [],
+        },
     }
     assert recsys_eval("run", *logs, "--config", write("empty.yaml")).status == 0
 

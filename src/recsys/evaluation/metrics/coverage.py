@@ -17,8 +17,8 @@ class Coverage(Cut):
     shown at any rank in the whole log. Items that are not in the catalogue do not count.
     Grain: one figure per slice. Range: 0–1. Unit: share.
     Empty: null where there is no item at all.
-    Source: Ge, Delgado-Battenfeld & Jannach, RecSys 2010 ("catalog coverage"). It grows with the number of exposures,
-    so it has no interval: compare only at equal numbers of impressions.
+    Source: Ge, Delgado-Battenfeld & Jannach, RecSys 2010 ("catalog coverage"). It grows with the number of exposures:
+    compare only at equal numbers of impressions.
     """
 
     word: ClassVar[str] = "coverage"

@@ -10,6 +10,8 @@ import numpy as np
 
 from recsys.evaluation.metrics.spread import Spread
 
+LARGEST = 2**61
+
 
 @dataclass(frozen=True)
 class Gini:
@@ -20,7 +22,7 @@ class Gini:
     Grain: one figure per slice. Range: 0–1. Unit: none.
     Empty: null where nothing was shown.
     Source: Gini 1912, in the form of Fleder & Hosanagar, Management Science 2009. It depends on the number of
-    impressions, so it has no interval: compare only at equal numbers.
+    impressions: compare only at equal numbers.
     """
 
     word: ClassVar[str] = "gini"
@@ -38,6 +40,8 @@ class Gini:
             return None
         unseen = spread.population - len(counts)
         first = 2 * unseen + 1 - spread.population  # 2i − n − 1 of the first item that was shown
-        weights = range(first, first + 2 * len(counts), 2)
-        weighted = sum(map(mul, weights, counts.tolist()))  # in Python's integers, which do not overflow
+        if spread.population * total < LARGEST:
+            weighted = int(np.dot(np.arange(first, first + 2 * len(counts), 2), counts))
+        else:  # in Python's integers, which do not overflow
+            weighted = sum(map(mul, range(first, first + 2 * len(counts), 2), counts.tolist()))
         return weighted / (spread.population * total)

@@ -17,8 +17,8 @@ class Novelty(Cut):
     Formula: the mean over impressions at ranks ≤ k of −log2 of the item's share of all impressions of the log.
     Grain: one figure per slice. Range: 0 and more. Unit: bits.
     Empty: null where nothing was shown.
-    Source: Zhou et al., PNAS 2010 (self-information). It depends on the number of impressions, so it has no interval:
-    compare only at equal numbers.
+    Source: Zhou et al., PNAS 2010 (self-information). It depends on the number of impressions: compare only at
+    equal numbers.
     """
 
     word: ClassVar[str] = "novelty"

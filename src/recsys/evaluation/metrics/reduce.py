@@ -5,17 +5,18 @@ Scores are rounded to 2⁻⁴⁰ and summed as integers, so no figure depends on
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from hashlib import md5
+from typing import Any
 
 from recsys.attribution.engine import Engine
 from recsys.contracts.report import UNKNOWN
 from recsys.evaluation.metrics.base import GAIN_SCALE, Scored
 from recsys.evaluation.metrics.intra_list_diversity import IntraListDiversity
-from recsys.evaluation.metrics.spread import Spread
+from recsys.evaluation.metrics.user_buckets import MOST, ByBucket, bucket, by_bucket
 from recsys.statistics.moments import SCALE, Moments
 
 HALF_BITS = 20
@@ -29,6 +30,15 @@ class ScoreMoments:
 
     overall: Moments
     responded: Moments
+
+
+@dataclass(frozen=True)
+class ScoreSums:
+    """One slice: the moments of each score, and by bucket of users the exposures, those with a relevant item, and the
+    sums of each score in units of 2⁻⁴⁰."""
+
+    moments: list[ScoreMoments]
+    buckets: ByBucket
 
 
 def score(engine: Engine, metrics: Sequence[Scored], relevant: str = "relevant") -> None:
@@ -63,44 +73,90 @@ def _discounted(engine: Engine, relevant: str, deepest: int) -> str:
 
 
 def sum_by_user(engine: Engine, count: int, columns: Sequence[str]) -> None:
-    """Make the table ``user_sums``: one row per (slices, user): exposures ``n``, those with a relevant item ``r``, and
-    the sums of the first ``count`` scores."""
+    """Make the table ``user_sums``: one row per (slices, user): exposures ``n``, those with a relevant item ``r``, the
+    sums of the first ``count`` scores, and the user's ``bucket``."""
     slices = "".join(f"e.{column}, " for column in columns)
+    by = "".join(f"{column}, " for column in columns)
     sums = "".join(f", coalesce(sum(s.y_{place}), 0) AS y_{place}" for place in range(count))
+    named = "".join(f", y_{place}" for place in range(count))
     engine.create(
         "user_sums",
+        f"SELECT {by}user_id, {bucket(MOST)} AS bucket, n, r{named} FROM ("
         f"SELECT {slices}e.user_id, count(*) AS n, count(s.request_id) AS r{sums} "
         "FROM exposures AS e LEFT JOIN scores AS s ON e.request_id = s.request_id AND NOT e.ambiguous "
-        f"GROUP BY {slices}e.user_id",
+        f"GROUP BY {slices}e.user_id) AS summed",
     )
 
 
 def score_moments(engine: Engine, count: int, column: str | None) -> dict[str, list[ScoreMoments]]:
     """Slice value → moments of each score, users as units. ``column`` is ``slice_n``; None is one slice, ''."""
+    return {value: sums.moments for value, sums in score_sums(engine, count, column).items()}
+
+
+def score_sums(
+    engine: Engine, count: int, column: str | None, reported: Sequence[str] | None = None
+) -> dict[str, ScoreSums]:
+    """Slice value → the moments of each score and its sums by bucket, of the values ``reported`` (None: of all).
+    ``column`` is ``slice_n``, or two of them, ``slice_n*slice_m``; None is one slice, ''."""
     per_user = "".join(f", sum(e.y_{place}) AS y_{place}" for place in range(count))
     sums = "".join(f", {_sums(f'y_{place}')}" for place in range(count))
+    kept = ""
+    if reported is not None:
+        engine.load("reported_slices", {"reported": "VARCHAR"}, [(value,) for value in reported])
+        kept = f"INNER JOIN reported_slices AS k ON {sliced(column)} = k.reported"
     query = f"""
         WITH per_user AS (
-            SELECT {_value(column)} AS slice, e.user_id,
+            SELECT {sliced(column)} AS slice, e.user_id, max(e.bucket) AS bucket,
                 sum(e.n)::HUGEINT AS n, sum(e.r)::HUGEINT AS r{per_user}
-            FROM user_sums AS e
+            FROM user_sums AS e {kept}
             GROUP BY slice, e.user_id
         )
-        SELECT slice, count(*), sum(n), sum(n * n), count(*) FILTER (WHERE r > 0), sum(r), sum(r * r){sums}
-        FROM per_user GROUP BY slice
+        SELECT md5(slice), bucket, count(*), sum(n), sum(n * n), count(*) FILTER (WHERE r > 0), sum(r), sum(r * r){sums}
+        FROM per_user GROUP BY slice, bucket
     """
-    found = {}
-    for slice_value, units, n, nn, units_r, r, rr, *rest in engine.rows(query):
-        found[slice_value] = [
+    rows = _by_slice(engine.rows(query), slice_values(engine, column, "user_sums"))
+    found = {value: _score_sums(part, count) for value, part in rows.items()}
+    if column is None:
+        found.setdefault("", _score_sums([], count))
+    return found
+
+
+def slice_values(engine: Engine, column: str | None, relation: str) -> dict[str, str]:
+    """Slice values of a relation by their hashes, which stand for them in results of many rows: one may be long."""
+    if column is None:
+        return {_hash(""): ""}
+    rows = engine.rows(f"SELECT DISTINCT {sliced(column)} AS slice FROM {relation} AS e")
+    return {_hash(value): value for (value,) in rows}
+
+
+def _hash(text: str) -> str:
+    return md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _by_slice(rows: Iterable[tuple[Any, ...]], values: Mapping[str, str]) -> dict[str, list[tuple[int, ...]]]:
+    """Rows that begin with the hash of a slice value, by that value."""
+    found: dict[str, list[tuple[int, ...]]] = {}
+    for code, *row in rows:
+        found.setdefault(values[code], []).append(tuple(row))
+    return found
+
+
+def _score_sums(rows: Sequence[tuple[int, ...]], count: int) -> ScoreSums:
+    """Of rows (bucket, users, ΣN, ΣN², users with a relevant item, ΣR, ΣR², and six sums a score)."""
+    width = 6 + 6 * count
+    units, n, nn, units_r, r, rr, *rest = (
+        map(sum, list(zip(*rows, strict=True))[1:]) if rows else itertools.repeat(0, width)
+    )
+    return ScoreSums(
+        moments=[
             ScoreMoments(
                 overall=Moments(units, y, n, _square(high, cross, low), yn, nn),
                 responded=Moments(units_r, y, r, _square(high, cross, low), yr, rr),
             )
             for y, yn, yr, high, cross, low in _in_sixes(rest)
-        ]
-    if column is None:
-        found.setdefault("", [ScoreMoments(Moments(), Moments())] * count)
-    return found
+        ],
+        buckets=by_bucket(((row[0], row[1], (row[2], row[5], *row[7::6])) for row in rows), 2 + count),
+    )
 
 
 def _sums(y: str) -> str:
@@ -116,67 +172,24 @@ def _in_sixes(values: list[int]) -> Iterator[list[int]]:
     return (values[at : at + 6] for at in range(0, len(values), 6))
 
 
-def _value(column: str | None) -> str:
-    return "''" if column is None else f"coalesce(e.{column}, '{UNKNOWN}')"
-
-
-def count_impressions(engine: Engine, cuts: Sequence[int], columns: Sequence[str]) -> None:
-    """Make the table ``impressions``: one row per (slices, item), with ``n`` and ``n_k`` of ranks ≤ k."""
-    [(longest,)] = engine.rows("SELECT coalesce(max(n_items), 0) FROM exposures")
-    within = "".join(
-        f", count(*) FILTER (WHERE place <= {k}) AS n_{k}" if k < longest else f", count(*) AS n_{k}" for k in cuts
-    )
-    slices = "".join(f"{column}, " for column in columns)
-    # Numbering the ranks costs as much as the rest: only where a list is longer than a cut
-    place = ", generate_subscripts(shown, 1) AS place" if any(k < longest for k in cuts) else ""
-    engine.create(
-        "impressions",
-        f"SELECT {slices}item_id, count(*) AS n{within} FROM "
-        f"(SELECT {slices}unnest(shown) AS item_id{place} FROM exposures) GROUP BY {slices}item_id",
-    )
-
-
-def spreads(engine: Engine, cuts: Sequence[int], column: str | None, *, catalogue: bool) -> dict[str, Spread]:
-    """Slice value → how impressions spread over items there."""
-    source = "catalogue" if catalogue else "impressions"
-    [(population,)] = engine.rows(f"SELECT count(DISTINCT item_id) FROM {source}")
-    [(total,)] = engine.rows("SELECT coalesce(sum(n), 0) FROM impressions")
-    listed, named = (
-        ("count(c.item_id) > 0", "LEFT JOIN catalogue AS c ON e.item_id = c.item_id") if catalogue else ("TRUE", "")
-    )
-    within = "".join(f", sum(e.n_{k})::BIGINT AS n_{k}" for k in cuts)
-    table = engine.columns(f"""
-        WITH overall AS (SELECT item_id, sum(n) AS n FROM impressions GROUP BY item_id)
-        SELECT {_value(column)} AS slice, sum(e.n)::BIGINT AS n, max(o.n)::BIGINT AS n_overall,
-            {listed} AS listed{within}
-        FROM impressions AS e INNER JOIN overall AS o ON e.item_id = o.item_id {named}
-        GROUP BY slice, e.item_id ORDER BY slice
-    """)
-    # Kept as objects: an array of fixed width would take the room of the longest value for each, and cut NULs off
-    found = np.asarray(table["slice"], dtype=object)
-    starts = [place for place in range(len(found)) if place == 0 or found[place] != found[place - 1]]
-    ends = [*starts[1:], len(found)]
-    slices = {found[start]: slice(start, end) for start, end in zip(starts, ends, strict=True)} if starts else {}
+def sliced(column: str | None) -> str:
+    """SQL of the slice value of a row of ``e``: of one column, or of two that are crossed. What stands between two is
+    a single ×, for one within a value is doubled."""
     if column is None:
-        slices.setdefault("", slice(0, 0))
-    return {
-        value: Spread(
-            shown=np.asarray(table["n"][rows]),
-            shown_in_cut={k: np.asarray(table[f"n_{k}"][rows]) for k in cuts},
-            shown_overall=np.asarray(table["n_overall"][rows]),
-            total_overall=int(total),
-            population=population,
-            listed=np.asarray(table["listed"][rows]),
-        )
-        for value, rows in slices.items()
-    }
+        return "''"
+    if "*" not in column:
+        return f"coalesce(e.{column}, '{UNKNOWN}')"
+    return " || ' × ' || ".join(f"replace({sliced(part)}, '×', '××')" for part in column.split("*"))
 
 
-def diversity_moments(engine: Engine, metric: IntraListDiversity, column: str | None) -> dict[str, Moments]:
-    """Slice value → moments of the lists' mean distances, over lists with two or more items whose tags are known."""
+def diversity_sums(
+    engine: Engine, metric: IntraListDiversity, column: str | None
+) -> dict[str, tuple[Moments, ByBucket]]:
+    """Slice value → moments of the lists' mean distances, over lists with two or more items whose tags are known; and
+    the numbers of such lists and the sums of their distances by bucket of users."""
     query = f"""
         WITH lists AS (
-            SELECT row_number() OVER () AS list_number, {_value(column)} AS slice, e.user_id, e.shown
+            SELECT row_number() OVER () AS list_number, {sliced(column)} AS slice, e.user_id, e.shown
             FROM exposures AS e
         ),
         tagged AS (
@@ -200,12 +213,18 @@ def diversity_moments(engine: Engine, metric: IntraListDiversity, column: str | 
             SELECT slice, user_id, count(*)::HUGEINT AS n, 0::HUGEINT AS r, sum(CAST(round(y) AS BIGINT)) AS y
             FROM scored GROUP BY slice, user_id
         )
-        SELECT slice, count(*), sum(n), sum(n * n), {_sums("y")} FROM per_user GROUP BY slice
+        SELECT md5(slice), {bucket(MOST)} AS bucket, count(*), sum(n), sum(n * n), {_sums("y")}
+        FROM per_user GROUP BY slice, bucket
     """
-    found = {
-        slice_value: Moments(units, y, n, _square(high, cross, low), yn, nn)
-        for slice_value, units, n, nn, y, yn, _, high, cross, low in engine.rows(query)
-    }
+    rows = _by_slice(engine.rows(query), slice_values(engine, column, "exposures"))
     if column is None:
-        found.setdefault("", Moments())
-    return found
+        rows.setdefault("", [])
+    return {value: _diversity_sums(part) for value, part in rows.items()}
+
+
+def _diversity_sums(rows: Sequence[tuple[int, ...]]) -> tuple[Moments, ByBucket]:
+    """Of rows (bucket, users, ΣN, ΣN², and the six sums of the score)."""
+    units, n, nn, y, yn, _, high, cross, low = map(sum, list(zip(*rows, strict=True))[1:]) if rows else [0] * 9
+    return Moments(units, y, n, _square(high, cross, low), yn, nn), by_bucket(
+        ((row[0], row[1], (row[2], row[4])) for row in rows), 2
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +16,40 @@ Counts = npt.NDArray[np.int64]
 class Spread:
     """Impressions by item in one slice.
 
-    ``shown``: int[m], impressions of each item that was shown in the slice. ``shown_in_cut``: cut → int[m], those
-    within the first k ranks. ``shown_overall``: int[m], impressions of the same items in all slices together.
-    ``population``: how many items could have been shown: the catalogue's, else all that were shown anywhere.
-    ``listed``: bool[m], whether the item stands in the catalogue (all true without one).
+    ``items``: int[m], the number of each item that was shown in the slice, ascending. ``shown``: int[m], its
+    impressions there. ``shown_in_cut``: cut → int[m], those within the first k ranks. ``shown_overall``: int[m],
+    impressions of the same items in all slices together. ``population``: how many items could have been shown: the
+    catalogue's, else all that were shown anywhere. ``listed``: bool[m], whether the item stands in the catalogue (all
+    true without one).
     """
 
+    items: Counts
     shown: Counts
     shown_in_cut: dict[int, Counts]
     shown_overall: Counts
     total_overall: int
     population: int
     listed: npt.NDArray[np.bool_]
+
+
+def without(spread: Spread, group: Mapping[str, npt.NDArray[Any]], overall: Counts, population: int) -> Spread:
+    """The spread without a group of users. ``group``: what they were shown in the slice, rows of ``item``, ``n`` and
+    ``n_k``; ``overall``: what they were shown anywhere, by number of the item; ``population``: of what is left."""
+    places = np.searchsorted(spread.items, group["item"])
+
+    def less(counts: Counts, name: str) -> Counts:
+        left = counts.copy()
+        left[places] -= group[name]
+        return left
+
+    shown = less(spread.shown, "n")
+    kept = shown > 0
+    return Spread(
+        items=spread.items[kept],
+        shown=shown[kept],
+        shown_in_cut={k: less(counts, f"n_{k}")[kept] for k, counts in spread.shown_in_cut.items()},
+        shown_overall=(spread.shown_overall - overall[spread.items])[kept],
+        total_overall=spread.total_overall - int(overall.sum()),
+        population=population,
+        listed=spread.listed[kept],
+    )
