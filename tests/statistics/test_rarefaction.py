@@ -133,6 +133,15 @@ def test_novelty_looks_at_all_ranks():
     assert compared.impressions == cut.sum()
 
 
+def test_both_arms_have_the_same_impressions_in_every_draw():
+    """Of the number of impressions itself there is no difference, nor an error, whichever group is left out."""
+    one, other = arm(np.random.default_rng(11), 150), arm(np.random.default_rng(12), 900)
+    for arms in ((one, other), (other, one)):
+        found = spread_difference(*arms, lambda cut, _: cut.sum(axis=1), seed=1)
+        assert (found.control, found.candidate) == (one.impressions, one.impressions)
+        assert (found.value, found.se, found.note[:20]) == (0.0, None, "groups do not differ")
+
+
 def test_a_third_arm_sets_the_depth():
     """With ``most``, both arms are taken at the impressions of a smaller third one."""
     one, other = arm(np.random.default_rng(9), 500), arm(np.random.default_rng(10), 500)
