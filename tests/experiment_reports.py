@@ -65,7 +65,8 @@ def change(low, high, **more):
 def shown(low=0.01, high=0.03, **more):
     """A metric with everything that may stand beside it."""
     return measured(
-        low, high, **{"effect": change(low, high), "nonzero": {"A": 1_900, "B": 2_050}, **more}
+        low, high, **{"effect": change(low, high), "nonzero": {"A": 1_900, "B": 2_050}, "control": level_of(0.1),
+                     "candidate": level_of(0.12), **more}
     )  # fmt: skip
 
 

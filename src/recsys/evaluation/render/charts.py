@@ -14,6 +14,7 @@ from recsys.evaluation.render import words
 
 VEGA_LITE = "6.4"
 WIDTH = 165
+ENLARGED = 1.1
 INK, LINE, MAIN, SECOND = "#010101", "#020202", "#030303", "#040404"
 _COLOURS = {INK: "var(--ink)", LINE: "var(--line)", MAIN: "var(--main)", SECOND: "var(--second)"}
 _CONFIG = {
@@ -153,9 +154,11 @@ def svg(spec: dict[str, Any]) -> str:
 
 
 def labelled(drawn: str, label: str) -> str:
-    """The drawing with a name that a screen reader reads, in place of what it would find in there."""
+    """The drawing at ``ENLARGED`` times its size, where there is room, with a name that a screen reader reads."""
     from markupsafe import escape
 
     name = escape(label)
     start, rest = drawn.split(">", 1)
-    return f'{start} aria-label="{name}"><title>{name}</title>{rest}'
+    size = re.search(r'width="(\d+)"', start)
+    width = f' style="width:{round(int(size[1]) * ENLARGED)}px;max-width:100%"' if size else ""
+    return f'{start}{width} aria-label="{name}"><title>{name}</title>{rest}'

@@ -14,7 +14,7 @@ _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def number(value: float | None, *, sign: bool = False) -> str:
-    """``0.1234``, ``12,346``: four digits that matter, and all of those before the point."""
+    """``0.1234``, ``12,346``, ``0.2``: up to four digits that matter, and all of those before the point."""
     if value is None or not math.isfinite(value):
         return NONE
     if value == 0:
@@ -23,7 +23,8 @@ def number(value: float | None, *, sign: bool = False) -> str:
     if abs(value) < SMALLEST:
         return f"{value:{mark}.{DIGITS - 1}e}"
     places = max(DIGITS - 1 - math.floor(math.log10(abs(value))), 0)
-    return f"{value:{mark},.{places}f}"
+    shown = f"{value:{mark},.{places}f}"
+    return shown.rstrip("0").rstrip(".") if places else shown
 
 
 def signed(value: float | None) -> str:

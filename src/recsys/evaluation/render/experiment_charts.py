@@ -35,14 +35,14 @@ def effects(measured: Measured) -> str | None:
     sign = 1 if measured.better == "higher" else -1
     drawn = relative or not measured.relative_threshold  # else the threshold is on another scale than the interval
     marks = [sign * measured.threshold] if measured.threshold and drawn else []
-    return _intervals(rows, f"{measured.metric}: change against the control", relative=relative, marks=marks)
+    return _intervals(rows, _title(relative=relative), relative=relative, marks=marks)
 
 
 def levels(measured: Measured, decision: Decision) -> str | None:
     """Both arms."""
     arms = ((decision.control, measured.control), (decision.candidate, measured.candidate))
     rows = [Row(slice_value(arm), each.value, each.low, each.high) for arm, each in arms]
-    return _intervals(rows, f"{measured.metric}: level of each arm", zero=False)
+    return _intervals(rows, "level", zero=False)
 
 
 def guardrail(rail: Guardrail) -> str | None:
@@ -52,20 +52,20 @@ def guardrail(rail: Guardrail) -> str | None:
     what = "harm (+ is worse)" if rail.limit is None else "level of the candidate"
     rows = [Row("", rail.value, rail.low, rail.high)]
     marks = [] if allowed is None else [allowed]
-    return _intervals(rows, f"{rail.metric}: {what}", relative=relative, marks=marks, zero=rail.limit is None)
+    return _intervals(rows, what, relative=relative, marks=marks, zero=rail.limit is None)
 
 
 def described(measured: Iterable[Measured]) -> str | None:
     """Relative effects that do not decide, in one picture."""
     rows = [_row(each.metric, each.effect, relative=True) for each in measured if each.effect.bounded]
-    return _intervals(rows, "change against the control", relative=True)
+    return _intervals(rows, _title(relative=True), relative=True)
 
 
-def slices(metric: str, drawn: Sequence[SliceEffect]) -> str | None:
+def slices(drawn: Sequence[SliceEffect]) -> str | None:
     """Effects by slice; relative where every one of them is."""
     relative = all(each.effect.bounded for each in drawn)
     rows = [_row(slice_value(each.value), each.effect, relative=relative) for each in drawn]
-    return _intervals(rows, f"{metric}: change against the control", relative=relative)
+    return _intervals(rows, _title(relative=relative), relative=relative)
 
 
 def rejected(cells: Sequence[AACell], expected: float) -> str | None:
@@ -83,7 +83,11 @@ def days(of_metric: Sequence[DayEffect]) -> str | None:
         return None
     x = {"field": "label", "type": "temporal", "scale": {"type": "utc"}, "title": None,
          "axis": {"labelAngle": 0, "tickCount": 3, "format": "%b %d"}}  # fmt: skip
-    y = {"type": "quantitative", "title": "change", "axis": {"tickCount": 4, **_format(relative=relative)}}
+    y = {
+        "type": "quantitative",
+        "title": _title(relative=relative),
+        "axis": {"tickCount": 4, **_format(relative=relative)},
+    }
     wide = 6 if len(values) <= MAX_POINTED_DAYS else 2
     return charts.svg(
         {
@@ -101,6 +105,10 @@ def days(of_metric: Sequence[DayEffect]) -> str | None:
     )  # fmt: skip
 
 
+def _title(*, relative: bool) -> str:
+    return "relative change" if relative else "change"
+
+
 def _row(label: str, effect: Effect, *, relative: bool) -> Row:
     if relative:
         return Row(label, effect.relative, effect.relative_low, effect.relative_high)
@@ -115,8 +123,8 @@ def _intervals(
     if not values:
         return None
     y = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 120}}
-    x = {"type": "quantitative", "title": title, "scale": {"zero": False},
-         "axis": {"tickCount": 3, "titleLimit": 330, **_format(relative=relative)}}  # fmt: skip
+    axis = {"tickCount": 3, "labelOverlap": True, "labelSeparation": 6, **_format(relative=relative)}
+    x = {"type": "quantitative", "title": title, "scale": {"zero": False}, "axis": axis}
     lines = [({"stroke": INK, "strokeWidth": 1}, 0.0)] if zero else []
     lines += [
         ({"stroke": SECOND, "strokeWidth": 2, "strokeDash": [5, 3]}, mark * (100 if relative else 1)) for mark in marks

@@ -82,7 +82,7 @@ def _of_candidate(drawn: dict[str, Any], candidate: Candidate) -> None:
     drawn["secondary"][name] = labelled(secondary, f"Changes of secondary metrics, {shown}")
     for key, metric, largest, _ in experiment_tables.slices(candidate):
         label = f"Change of {metric} by {words.shown(key)}, {shown}"
-        drawn["slices"][key, metric, name] = labelled(experiment_charts.slices(metric, largest), label)
+        drawn["slices"][key, metric, name] = labelled(experiment_charts.slices(largest), label)
     for metric, days in experiment_tables.by_metric(candidate.days).items():
         drawn["days"][metric, name] = labelled(experiment_charts.days(days), f"Change of {metric} by day, {shown}")
 

@@ -35,11 +35,11 @@ def checks(decisions: Sequence[Decision]) -> Cells:
         whose = "all" if len(candidates) == len(decisions) else ", ".join(map(words.shown, candidates))
         rows.append(
             [
-                printable(check.name), "pass" if holds(check) else "FAIL", *_figures(check), words.sentence(check.told),
-                whose if several else "",
+                words.shown(check.name), "pass" if holds(check) else "FAIL", words.sentence(check.told),
+                *_figures(check), whose if several else "",
             ]
         )  # fmt: skip
-    return filled(table("llrrll", ["question", "result", "found", "must be", "in words", "candidate"], rows))
+    return filled(table("lllrrl", ["question", "result", "in words", "found", "must be", "candidate"], rows))
 
 
 def _figures(check: Check) -> tuple[str, str]:

@@ -8,7 +8,6 @@ from itertools import groupby
 from recsys.contracts.decision import Decision, Effect, Guardrail, Measured, Needed
 from recsys.contracts.estimate import Estimate
 from recsys.contracts.experiment import Candidate, DayEffect, SliceEffect
-from recsys.evaluation.quality_text import slice_value
 from recsys.evaluation.render import digits
 from recsys.evaluation.render import experiment_words as words
 from recsys.evaluation.render.cells import Cell, Cells, Name, filled, table
@@ -20,10 +19,11 @@ MAX_DAYS = 62
 def primary(decision: Decision) -> Cells:
     """All primary metrics in a row each: the table for those who read one."""
     rows = [
-        [each.metric, words.standing(each), *_levels(each), *_change(each.effect), _users(each.control, each.candidate)]
+        [each.metric, words.standing(each), *_levels(each), *_change(each.effect), _n(each.control, each.candidate),
+         _users(each.control, each.candidate)]
         for each in decision.metrics
-    ]
-    headings = ["metric", "result", *_arms(decision), *CHANGE, "users"]
+    ]  # fmt: skip
+    headings = ["metric", "result", *_arms(decision), *CHANGE, "n", "users"]
     return table("ll" + "r" * (len(headings) - 2), headings, rows)
 
 
@@ -103,6 +103,7 @@ def _bounds(rail: Guardrail) -> str:
 def described(measured: Sequence[Measured], decision: Decision) -> Cells:
     """Metrics that do not decide."""
     alpha = decision.rule.alpha
+    adjusted = any(each.adjusted_p is not None for each in measured)
     rows: list[list[Cell]] = []
     for each in measured:
         corrected = each.effect.p if each.adjusted_p is None else each.adjusted_p
@@ -110,7 +111,7 @@ def described(measured: Sequence[Measured], decision: Decision) -> Cells:
         rows.append(
             [
                 each.metric, said, *_levels(each), *_change(each.effect), digits.p(each.effect.p),
-                "" if each.adjusted_p is None else digits.p(each.adjusted_p), digits.level(each.effect.level),
+                digits.p(each.adjusted_p) if adjusted else "", digits.level(each.effect.level),
                 _n(each.control, each.candidate), _users(each.control, each.candidate), _notes(each),
             ]
         )  # fmt: skip
@@ -122,7 +123,7 @@ def described(measured: Sequence[Measured], decision: Decision) -> Cells:
 
 def _notes(each: Measured) -> str:
     beside = [
-        f"{name}: {digits.signed(effect.value)}, interval {digits.interval(effect.low, effect.high)}"
+        f"{name}: {words.spelt(effect)}"
         for name, effect in (("unadjusted", each.unadjusted), ("uncapped", each.uncapped))
         if effect is not None
     ]
@@ -169,9 +170,7 @@ def days(of_metric: Sequence[DayEffect], decision: Decision) -> Cells:
         ]
         for each in of_metric[::-1]
     ]  # fmt: skip
-    arms = _arms(decision)
-    counts: list[Cell] = [f"n of {arm.text}" if isinstance(arm, Name) else "n" for arm in arms]
-    headings = ["day (UTC)", *counts, *arms, *CHANGE, "level", "users", "note"]
+    headings = ["day (UTC)", "n of control", "n of candidate", *_arms(decision), *CHANGE, "level", "users", "note"]
     return filled(table("lrrrrrrrrrrl", headings, rows, MAX_DAYS))
 
 
@@ -226,8 +225,3 @@ def _units(*estimates: Estimate) -> int:
 
 def _users(*estimates: Estimate) -> str:
     return digits.NONE if any(each.units is None for each in estimates) else digits.count(_units(*estimates))
-
-
-def label(effect: SliceEffect) -> str:
-    """Of a slice, in a chart."""
-    return slice_value(effect.value)

@@ -49,7 +49,7 @@ def meaning(decision: Decision) -> str:
 
 
 def sentence(text: str) -> str:
-    """With a capital and a full stop, so that reasons can stand alone."""
+    """With a capital and a full stop."""
     text = printable(text)
     return text if not text else f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '…', '?')) else '.'}"
 
@@ -118,9 +118,20 @@ def found(p: float | None, alpha: float, value: float | None, better: str) -> st
     """Whether a change that does not decide counts as found."""
     if p is None or value is None:
         return "not tested"
-    if p >= alpha:
+    if p >= alpha or value == 0:
         return "no change found"
     return "better" if (value > 0) == (better == "higher") else "worse"
+
+
+def spelt(effect: Effect) -> str:
+    """``+0.01, interval -0.01 to +0.03; relative +10 %, interval -10 % to +30 %``."""
+    told = f"{digits.signed(effect.value)}, interval {digits.interval(effect.low, effect.high)}"
+    if effect.relative is None:
+        return told
+    ends = digits.interval(effect.relative_low, effect.relative_high, relative=True)
+    return (
+        f"{told}; relative {digits.percent(effect.relative)}, interval {ends if effect.bounded else 'without bounds'}"
+    )
 
 
 def how(effect: Effect | Guardrail) -> str:

@@ -13,6 +13,10 @@ GAPS_TOLD = "Known to be in no log:"
 
 def render(report: Report) -> str:
     """The whole report; long lists of slices are cut, and say so."""
+    if report.mode != "offline":
+        from recsys.evaluation.render import aa_check_markdown, experiment_markdown
+
+        return (experiment_markdown if report.mode == "experiment" else aa_check_markdown).render(report)
     blocks = [
         f"# Offline evaluation\n\n**{words.verdict(report)}** {cell(report.summary.headline)}",
         *(f"- {cell(reason)}" for reason in report.summary.reasons),
