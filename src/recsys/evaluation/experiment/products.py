@@ -40,22 +40,35 @@ class Products:
         return "".join(f", {part}" for part in listed)
 
     def aggregates(self) -> str:
-        """``, aggregate`` of each number that ``read`` takes."""
-        counts = "".join(f", sum(c_{place}), count(*) FILTER (WHERE c_{place} <> 0)" for place in self._places)
-        return counts + "".join(f", sum({one} * {other})" for one, other, _ in self._terms())
+        """``, aggregate AS name`` of each number that ``read`` takes, over units."""
+        counts = [f"sum(c_{place}) AS s_{place}" for place in self._places]
+        counts += [f"count(*) FILTER (WHERE c_{place} <> 0) AS z_{place}" for place in self._places]
+        products = [f"sum({one} * {other}) AS p_{place}" for place, (one, other, _) in enumerate(self._terms())]
+        return "".join(f", {aggregate}" for aggregate in (*counts, *products))
+
+    def totals(self) -> str:
+        """``, name`` of the sums of the columns."""
+        return "".join(f", s_{place}" for place in self._places)
+
+    def added(self) -> str:
+        """``, aggregate`` of each number that ``read`` takes, over rows of ``aggregates``."""
+        names = [f"{word}_{place}" for word in "sz" for place in self._places]
+        names += [f"p_{place}" for place, _ in enumerate(self._terms())]
+        return "".join(f", sum({name})" for name in names)
 
     def read(self, units: int, row: Sequence[int]) -> Aggregates:
-        """What a row of ``aggregates`` says of so many units."""
+        """What a row of ``added`` says of so many units."""
         numbers = [int(number) for number in row]
-        head, rest = numbers[: 2 * len(self.columns)], iter(numbers[2 * len(self.columns) :])
+        count = len(self.columns)
+        rest = iter(numbers[2 * count :])
         products = {
             pair: sum(weight * next(rest) for _, _, weight in self._terms_of(pair)) for pair in self.pairs
         }  # fmt: skip
         return Aggregates(
             units=int(units),
-            totals=dict(zip(self.columns, head[::2], strict=True)),
+            totals=dict(zip(self.columns, numbers[:count], strict=True)),
             products=products,
-            nonzero=dict(zip(self.columns, head[1::2], strict=True)),
+            nonzero=dict(zip(self.columns, numbers[count : 2 * count], strict=True)),
         )
 
     def nothing(self) -> Aggregates:

@@ -45,17 +45,19 @@ class Sums:
 def sums(settled: Settled, *, slice_buckets: bool = True) -> Sums:
     """All sums of the experiment."""
     engine = settled.engine
-    arms = _aggregates(settled, None).get("", {})
-    by_bucket = _buckets(settled, None, list(arms)).get("", {})
+    _sum_buckets(settled, None)
+    arms = _aggregates(settled).get("", {})
+    by_bucket = _buckets(settled, list(arms)).get("", {})
     slices: dict[tuple[str, str], dict[str, Aggregates]] = {}
     in_slices: dict[tuple[str, str], dict[str, Buckets]] = {}
     left_out = {}
     for key, place in settled.slices.items():
         left_out[key] = _choose(settled, place)
-        for value, found in _aggregates(settled, place).items():
+        _sum_buckets(settled, place)
+        for value, found in _aggregates(settled).items():
             slices[key, value] = {arm: found.get(arm, settled.products.nothing()) for arm in arms}
         if slice_buckets:
-            in_slices |= {(key, value): found for value, found in _buckets(settled, place, list(arms)).items()}
+            in_slices |= {(key, value): found for value, found in _buckets(settled, list(arms)).items()}
     fine = engine.rows("SELECT DISTINCT fine FROM unit_values")
     return Sums(
         arms=arms,
@@ -69,28 +71,34 @@ def sums(settled: Settled, *, slice_buckets: bool = True) -> Sums:
     )
 
 
-def _aggregates(settled: Settled, place: int | None) -> dict[str, dict[str, Aggregates]]:
-    """Slice value → arm → aggregates, in the order of the names; '' is the whole."""
+def _sum_buckets(settled: Settled, place: int | None) -> None:
+    """Make the table ``bucket_sums``, one row per (slice value, arm, bucket); '' is the slice of the whole. All sums
+    are made of it, so that the units are looked at once."""
     products = settled.products
-    query = (
-        f"WITH valued AS ({values(settled, place)}), "
-        f"parts AS (SELECT valued.*{products.parts()} FROM valued) "
-        f"SELECT slice, variant, count(*){products.aggregates()} FROM parts GROUP BY slice, variant"
+    settled.engine.create(
+        "bucket_sums",
+        f"WITH valued AS ({values(settled, place)}), parts AS (SELECT valued.*{products.parts()} FROM valued) "
+        f"SELECT slice, variant, bucket, count(*) AS units{products.aggregates()} FROM parts "
+        "GROUP BY slice, variant, bucket",
+    )
+
+
+def _aggregates(settled: Settled) -> dict[str, dict[str, Aggregates]]:
+    """Slice value → arm → aggregates, in the order of the names."""
+    products = settled.products
+    rows = settled.engine.rows(
+        f"SELECT slice, variant, sum(units){products.added()} FROM bucket_sums GROUP BY slice, variant"
     )
     found: dict[str, dict[str, Aggregates]] = {}
-    for value, arm, units_, *row in sorted(settled.engine.rows(query), key=lambda row: row[:2]):
-        found.setdefault(value, {})[arm] = products.read(units_, row)
+    for value, arm, units, *row in sorted(rows, key=lambda row: row[:2]):
+        found.setdefault(value, {})[arm] = products.read(units, row)
     return found
 
 
-def _buckets(settled: Settled, place: int | None, arms: Sequence[str]) -> dict[str, dict[str, Buckets]]:
+def _buckets(settled: Settled, arms: Sequence[str]) -> dict[str, dict[str, Buckets]]:
     """Slice value → arm → column → sums by bucket."""
     columns = (UNITS, *settled.products.columns)
-    listed = "".join(f", sum(c_{number})" for number in range(len(columns) - 1))
-    query = (
-        f"WITH valued AS ({values(settled, place)}) "
-        f"SELECT slice, variant, bucket, count(*){listed} FROM valued GROUP BY slice, variant, bucket"
-    )
+    query = f"SELECT slice, variant, bucket, units{settled.products.totals()} FROM bucket_sums"
     found: dict[str, dict[str, dict[str, list[int]]]] = {}
     for value, arm, bucket, *row in sorted(settled.engine.rows(query), key=lambda row: row[:3]):
         by_arm = found.setdefault(
