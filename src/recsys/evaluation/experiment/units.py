@@ -5,7 +5,7 @@ A bucket is a number that the variant has no part in: a hash of the user's id un
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from recsys.attribution.engine import Engine
 from recsys.contracts.report import UNKNOWN
@@ -100,8 +100,3 @@ def _unit_values(engine: Engine, kinds: Kinds, buckets: int) -> None:
         f"SELECT u.user_id, u.variant, u.fine, u.fine % {buckets} AS bucket, {', '.join(chosen)} "
         f"FROM placed AS u {joined}",
     )
-
-
-def columns_of(kinds: Kinds) -> Sequence[str]:
-    """Columns of ``slice_sums``; all others of a unit are the same in each slice."""
-    return kinds.shown
