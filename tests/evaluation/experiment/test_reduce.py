@@ -10,6 +10,7 @@ from recsys.errors import ConfigError
 from recsys.evaluation.experiment import impressions, measures, reduce
 from recsys.evaluation.experiment.needs import Needs, needs, of_columns
 from recsys.evaluation.experiment.unit_arrays import unit_arrays
+from recsys.statistics.histogram import bins_of
 from unit_checks import CHOSEN, EVERYTHING, check, joining, reduced
 from unit_logs import at, random_logs
 
@@ -77,6 +78,26 @@ def test_revenue_is_cut_at_the_99th_percentile_of_what_is_not_0():
     totals = [part.totals for part in found.arms.values()]
     assert sum(total["revenue"] for total in totals) == round(sum(min(value, limit) for value in values) * 1e6)
     assert sum(total["revenue_uncapped"] for total in totals) == round(sum(values) * 1e6)
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 101, 200, 201])
+def test_the_percentile_is_an_exact_order_statistic(count):
+    """Exactly 99 % of 100 units are at or under the 99th: the next one is not taken."""
+    found = sums_of(sold([float(n) for n in range(1, count + 1)]), of_columns("revenue")).cap
+    assert found.micros == np.quantile(np.arange(1, count + 1), 0.99, method="inverted_cdf") * 1_000_000
+
+
+def test_latencies_are_in_the_bins_of_the_histogram():
+    """The engine's bin is that of statistics, at the lowest edge too; a list without a latency is told."""
+    times = [0, 0.0005, 0.001, 0.00101, 1, 1.0109, 12.5, 300, 301.25, 1e6, 1e300]
+    lists = [shown(f"r{n}", "u1") | {"latency_ms": time} for n, time in enumerate(times)]
+    logs = Logs([*lists, shown("none", "u1")], [done("r1")], [assigned("u1", "A")])
+    found = sums_of(logs, Needs(latency=True)).latency["A"]
+    bins, counts = np.unique(bins_of(np.array(times)), return_counts=True)
+    assert (found.histogram.bins.tolist(), found.histogram.counts.sum(axis=0).tolist()) == (
+        bins.tolist(), counts.tolist()
+    )  # fmt: skip
+    assert (found.histogram.occupied, found.missing) == (1, 1)
 
 
 @pytest.mark.parametrize(
