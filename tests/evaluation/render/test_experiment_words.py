@@ -11,6 +11,7 @@ import experiment_reports as reports
 from decision_evidence import effect, guardrail, measured, rule
 from recsys.contracts.decision import Needed
 from recsys.contracts.experiment import Interaction
+from recsys.evaluation import render
 from recsys.evaluation.render import aa_check_words, digits, experiment_tables
 from recsys.evaluation.render import experiment_words as words
 
@@ -141,8 +142,8 @@ def test_slices_differ_by_the_adjusted_p():
 
 def test_the_summary_is_a_few_lines_that_a_terminal_may_show():
     """Verdict and reasons of each candidate; harm where it is suspected; no escape of a name gets through."""
-    assert words.summary(reports.two()).splitlines()[0] == "SHIP B: against A in exp-1"
-    assert "ROLLBACK C: against A in exp-1\n  ctr -0.02" in words.summary(reports.two())
+    assert words.summary(reports.two()).splitlines()[0] == "SHIP B against A in exp-1"
+    assert "ROLLBACK C against A in exp-1\n  ctr -0.02" in words.summary(reports.two())
     assert "Harm is suspected" in words.summary(reports.unbelievable())
     assert words.summary(reports.empty()).startswith("HOLD: 0 exposures.\n  there is no valid exposure")
     hostile = words.summary(reports.hostile())
@@ -157,3 +158,21 @@ def test_an_aa_check_says_what_its_verdict_means():
     cells = aa_check_words.cells(reports.aa_check("fail").aa_check)
     assert [row[1] for row in cells.rows] == ["pass", "FAIL", "unusable"]
     assert cells.rows[2][-1] == "no list says how long it took"
+
+
+def test_without_a_decision_none_is_told():
+    """Where none was asked for, no renderer says ship, hold or rollback as if it were one."""
+    made = reports.ship()
+    quiet = replace(made, summary=replace(made.summary, status="pass"))
+    assert words.summary(quiet).startswith("NOT DECIDED B against A")
+    assert "**NOT DECIDED** `B`" in render.text(quiet, "markdown")
+    page = render.text(quiet, "html")
+    assert "<b>NOT DECIDED</b>" in page
+    assert "<b>SHIP</b>" not in page
+
+
+def test_a_note_is_told_once():
+    """What stands among the experiment's notes and among the report's is the same note."""
+    made = reports.ship()
+    notes = made.experiment.trial.notes
+    assert words.notes(replace(made, warnings=[*made.warnings, *notes])) == [*notes, *made.warnings]

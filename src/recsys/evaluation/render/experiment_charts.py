@@ -123,7 +123,7 @@ def _intervals(
     if not values:
         return None
     y = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 120}}
-    axis = {"tickCount": 3, "labelOverlap": True, "labelSeparation": 6, **_format(relative=relative)}
+    axis = {"tickCount": 3, "labelOverlap": True, "labelSeparation": 14, **_format(relative=relative)}
     x = {"type": "quantitative", "title": title, "scale": {"zero": False}, "axis": axis}
     lines = [({"stroke": INK, "strokeWidth": 1}, 0.0)] if zero else []
     lines += [
@@ -131,7 +131,7 @@ def _intervals(
     ]
     return charts.svg(
         {
-            "width": WIDTH + 20,
+            "width": WIDTH + 40,
             "height": {"step": 26},
             "data": {"values": values},
             "layer": [

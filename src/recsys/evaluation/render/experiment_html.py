@@ -37,7 +37,7 @@ def render(report: Report) -> str:
         logs=experiment_logs, quality=report.data_quality, found=found, trial=trial, candidates=candidates,
         decisions=[each.decision for each in candidates], drawn=_drawn(report, candidates), marks=MARKS,
         sections=[each for each in SECTIONS if found is not None or each[0] in WITHOUT],
-        notes=[*([] if trial is None else trial.notes), *report.warnings], configuration=configuration(report),
+        notes=words.notes(report), configuration=configuration(report),
     )  # fmt: skip
 
 

@@ -29,14 +29,14 @@ def render(report: Report) -> str:
     if found is None or not found.candidates:
         blocks += [f"**{report.summary.status.upper()}**", _list(report.summary.reasons)]
     else:
-        blocks += [block for each in found.candidates for block in _verdict(each)]
+        blocks += [block for each in found.candidates for block in _verdict(report, each)]
     candidates = [] if found is None else found.candidates
     several = len(candidates) > 1
     blocks += [block for place, each in enumerate(candidates) for block in _deciding(each, place, several=several)]
     blocks += _integrity(report)
     blocks += [block for each in candidates for block in _describing(each, several=several)]
     blocks += [] if found is None else _power(found)
-    notes = [*([] if found is None else found.trial.notes), *report.warnings]
+    notes = words.notes(report)
     blocks += [*(["## Notes", _list(notes)] if notes else []), origin(report)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -73,10 +73,10 @@ def _list(lines: list[str]) -> str:
     return "\n".join(f"- {prose(line)}" for line in lines)
 
 
-def _verdict(candidate: Candidate) -> Iterator[str]:
+def _verdict(report: Report, candidate: Candidate) -> Iterator[str]:
     decision = candidate.decision
     arms = f"{name(decision.candidate)} against {name(decision.control)}"
-    yield f"**{decision.decision.upper()}** {arms}: {words.MEANINGS[decision.decision]}."
+    yield f"**{words.verdict(report, decision)}** {arms}: {words.meaning(report, decision)}."
     if decision.harm_suspected:
         yield f"**{terms.HARM}**"
     yield _list(decision.reasons)
@@ -118,10 +118,11 @@ def _deciding(candidate: Candidate, place: int, *, several: bool) -> Iterator[st
     yield drawn(tables.primary(decision))
     if not place:
         yield f"{words.interval_words(decision.rule)} Relative is to the control."
-    yield _list([*words.hows(words.named(decision.metrics)), *_beside(candidate)])
+    yield _list([*words.hows(words.named(decision.metrics)), *words.beside(decision.metrics)])
     if decision.guardrails:
         yield f"## Guardrails{whose}"
         yield drawn(tables.guardrails(decision))
+        yield _list(list(words.hows(words.named(decision.guardrails))))
 
 
 def _describing(candidate: Candidate, *, several: bool) -> Iterator[str]:
@@ -129,17 +130,9 @@ def _describing(candidate: Candidate, *, several: bool) -> Iterator[str]:
     if candidate.secondary:
         yield f"## Secondary metrics{whose}"
         yield drawn(tables.described(candidate.secondary, decision))
+        yield _list([*words.hows(words.named(candidate.secondary)), *words.beside(candidate.secondary)])
         yield f"They do not decide. {terms.ADJUSTED.format(alpha=decision.rule.alpha)}"
     yield from _slices(candidate, whose)
-
-
-def _beside(candidate: Candidate) -> Iterator[str]:
-    """The estimates that do not decide, and what was adjusted."""
-    for each in candidate.decision.metrics:
-        for name, effect in (("unadjusted", each.unadjusted), ("uncapped", each.uncapped)):
-            if effect is not None:
-                yield f"{each.metric}, {name}: {words.spelt(effect)}"
-        yield from words.adjustment(each, each.metric)
 
 
 def _slices(candidate: Candidate, whose: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
 from recsys.contracts.decision import Decision, Effect, Guardrail, Measured, Needed
 from recsys.contracts.estimate import Estimate
@@ -122,19 +121,16 @@ def described(measured: Sequence[Measured], decision: Decision) -> Cells:
 
 
 def _notes(each: Measured) -> str:
-    beside = [
-        f"{name}: {words.spelt(effect)}"
-        for name, effect in (("unadjusted", each.unadjusted), ("uncapped", each.uncapped))
-        if effect is not None
-    ]
-    return "; ".join(part for part in (each.effect.note, each.control.note, *beside) if part)
+    return "; ".join(dict.fromkeys(part for part in (each.effect.note, each.control.note) if part))
 
 
 def slices(candidate: Candidate) -> list[tuple[str, str, list[SliceEffect], Cells]]:
     """For each key and metric: the slices that are drawn, those with the most users, and their table."""
     found = []
-    order = sorted(candidate.slices, key=lambda each: (each.key, each.metric))
-    for (key, metric), group in groupby(order, key=lambda each: (each.key, each.metric)):
+    groups: dict[tuple[str, str], list[SliceEffect]] = {}
+    for each in candidate.slices:
+        groups.setdefault((each.key, each.metric), []).append(each)
+    for (key, metric), group in groups.items():
         largest = sorted(group, key=lambda each: (-_units(each.control, each.candidate), each.value))
         found.append((key, metric, largest[:MAX_SLICES], _slices(key, metric, largest, candidate.decision)))
     return found

@@ -38,14 +38,26 @@ def title(report: Report) -> str:
     return "Experiment" if found is None else f"Experiment {shown(found.trial.experiment_id)}"
 
 
-def verdict(decision: Decision) -> str:
-    """``SHIP B``."""
-    return f"{decision.decision.upper()} {shown(decision.candidate)}"
+def asked(report: Report) -> bool:
+    """Whether a decision was asked for: else the figures stand without one, if the logs can be believed."""
+    return report.summary.status != "pass"
 
 
-def meaning(decision: Decision) -> str:
-    """What the verdict asks for, in a sentence."""
-    return f"Against {shown(decision.control)}, {MEANINGS[decision.decision]}."
+def verdict(report: Report, decision: Decision) -> str:
+    """``SHIP``."""
+    return decision.decision.upper() if asked(report) else "NOT DECIDED"
+
+
+def meaning(report: Report, decision: Decision) -> str:
+    """What the verdict asks for."""
+    told = MEANINGS[decision.decision]
+    return told if asked(report) else f"no decision was asked for; by the rules it would be {decision.decision}: {told}"
+
+
+def notes(report: Report) -> list[str]:
+    """Of the experiment and of its logs, each once."""
+    of_trial = [] if report.experiment is None else report.experiment.trial.notes
+    return list(dict.fromkeys([*of_trial, *report.warnings]))
 
 
 def sentence(text: str) -> str:
@@ -163,12 +175,19 @@ def levels(measured: Iterable[Measured]) -> str:
     return " and ".join(found) or "no level, for there is no interval"
 
 
-def adjustment(measured: Measured, name: str = "") -> list[str]:
-    """What CUPED and the cap did, in words; with the metric's name where several share a place."""
-    return [f"{name}: {told}" if name else told for told in _adjustment(measured)]
+def beside(found: Iterable[Measured]) -> list[str]:
+    """The estimates that are not the one that counts, and what was adjusted, with the metrics' names."""
+    told = []
+    for each in found:
+        for name, effect in (("unadjusted", each.unadjusted), ("uncapped", each.uncapped)):
+            if effect is not None:
+                told.append(f"{each.metric}, {name}: {spelt(effect)}.")
+        told += [f"{each.metric}: {line}" for line in adjustment(each)]
+    return told
 
 
-def _adjustment(measured: Measured) -> list[str]:
+def adjustment(measured: Measured) -> list[str]:
+    """What CUPED and the cap did, in words; the cap only where the interval does not tell of it."""
     told = []
     if (cuped := measured.cuped) is not None:
         lacking = ", ".join(f"{shown(arm)} {count:,}" for arm, count in cuped.missing.items())
@@ -182,7 +201,7 @@ def _adjustment(measured: Measured) -> list[str]:
                 f"{digits.p(cuped.balance_p)}), which chance decides where nothing is wrong."
             )
         told += [sentence(cuped.note)] if cuped.note else []
-    if (cap := measured.cap) is not None:
+    if (cap := measured.cap) is not None and not any("capped" in each for each in measured.effect.corrections):
         which = "declared" if cap.quantile is None else f"quantile {cap.quantile:g} of those that are not 0"
         told.append(f"A user counts with at most {digits.number(cap.value)} ({which}); {cap.units:,} users are cut.")
     return told
@@ -241,7 +260,8 @@ def summary(report: Report) -> str:
     """The few lines that a terminal shows beside the report."""
     lines = []
     for decision in [] if report.experiment is None else decisions(report.experiment):
-        lines.append(f"{verdict(decision)}: against {shown(decision.control)} in {shown(decision.experiment_id)}")
+        arms = f"{shown(decision.candidate)} against {shown(decision.control)}"
+        lines.append(f"{verdict(report, decision)} {arms} in {shown(decision.experiment_id)}")
         lines += [f"  {printable(reason)}" for reason in decision.reasons[:MAX_REASONS]]
         more = len(decision.reasons) - MAX_REASONS
         lines += [f"  … {more} more reasons are in the report"] if more > 0 else []
