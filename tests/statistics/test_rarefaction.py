@@ -142,6 +142,19 @@ def test_both_arms_have_the_same_impressions_in_every_draw():
         assert (found.value, found.se, found.note[:20]) == (0.0, None, "groups do not differ")
 
 
+@pytest.mark.parametrize("name", STATISTICS)
+def test_which_arm_is_the_control_is_a_sign(name):
+    """With the arms in turn, the difference changes its sign and the error stays, within what the draws do."""
+    one, other = arm(np.random.default_rng(13), 150), arm(np.random.default_rng(14), 900)
+    rows = []
+    for seed in (10, 20, 30):
+        there, back = (spread_difference(*arms, STATISTICS[name], seed=seed) for arms in ((one, other), (other, one)))
+        rows.append((there.value + back.value, there.se, back.se))
+    apart, there, back = np.mean(rows, axis=0)
+    assert abs(apart) < 0.5 * there
+    assert there == pytest.approx(back, rel=0.15)
+
+
 def test_a_third_arm_sets_the_depth():
     """With ``most``, both arms are taken at the impressions of a smaller third one."""
     one, other = arm(np.random.default_rng(9), 500), arm(np.random.default_rng(10), 500)
