@@ -129,10 +129,11 @@ def test_what_has_no_error_says_why():
 
 def test_the_error_of_one_arm():
     """Two equal arms differ with √2 times the error of one; of nothing, and of one bucket, there is none."""
-    seen = arm(np.random.default_rng(8), 4_000)
+    seen, _ = arm(np.random.default_rng(8), 4_000)
     alone, both = quantile_level(seen, 0.95, seed=1), quantile_difference(seen, seen, 0.95, seed=1)
     assert alone.value == both.control
     assert alone.se == pytest.approx(both.se / np.sqrt(2), rel=0.1)
     assert quantile_level(EMPTY, 0.95, seed=1).value is None
     assert "one bucket" in quantile_level(histogram([(0, 5, 3)], 8), 0.5, seed=1).note
+    assert "too few replicates" in quantile_level(seen, 0.95, seed=1, count=1).note
     assert "do not differ" in quantile_level(histogram([(0, 5, 3), (1, 5, 3)], 8), 0.5, seed=1).note

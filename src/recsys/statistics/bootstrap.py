@@ -104,7 +104,9 @@ def quantile_level(arm: Histogram, q: float, *, seed: int, count: int = REPLICAT
         return QuantileLevel(value, note="one bucket of users: no interval can be given")
     drawn = _quantiles(arm, q, np.random.SeedSequence(seed), count)
     drawn = drawn[~np.isnan(drawn)]
-    if np.ptp(drawn) <= 1e-9 * value:
+    if len(drawn) < 2:
+        return QuantileLevel(value, degrees=size - 1, note="too few replicates: no interval can be given")
+    if np.ptp(drawn) <= _STILL * value:
         return QuantileLevel(value, degrees=size - 1, note="buckets do not differ: no interval can be given")
     return QuantileLevel(value, float(np.std(drawn, ddof=1) * np.sqrt(size / (size - 1))), size - 1)
 
