@@ -165,7 +165,7 @@ def check_intervals(report):
             assert estimate.low < estimate.high
             assert estimate.level == 0.95
             if estimate.units is None:
-                assert estimate.method == "delete-a-group jackknife, 32 groups of users"
+                assert estimate.method.startswith("delete-a-group jackknife, ")
             else:
                 assert estimate.method == "delta method, users as units"
                 assert 2 <= estimate.units <= estimate.n

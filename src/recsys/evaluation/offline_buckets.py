@@ -25,7 +25,7 @@ TOO_FEW = (
     f"no comparison is possible: users do not fill {FEWEST} buckets with {LEAST_USERS} each, and a report holds no "
     "sums over fewer"
 )
-_DIGITS = 12
+_DIGITS = 8
 
 
 class Sums:
@@ -52,6 +52,11 @@ class Sums:
         self._n.setdefault((key, value), {})[name] = found.columns[0]
         self._y.setdefault((key, value), {})[name] = found.columns[1]
 
+    @property
+    def users(self) -> Sequence[int]:
+        """All users by bucket; empty where no score was asked for."""
+        return self._users.get(("", ""), []) if "exposures" in self._n.get(("", ""), {}) else []
+
     def slices(self) -> list[SliceBuckets]:
         """What may be told: slices with enough users, in the largest number of buckets none of which is small."""
         totals = {place: sum(users) for place, users in self._users.items()}
@@ -68,11 +73,11 @@ class Sums:
         ]  # fmt: skip
 
 
-def told(joined: Joined, sums: Sums, left_out: Mapping[str, list[float]]) -> Buckets:
+def told(joined: Joined, sums: Sums, left_out: Mapping[str, list[float | None]]) -> Buckets:
     """The sums of a report, with the fingerprint of its requests."""
     requests, exposures, impressions = _requests(joined)
     slices = sums.slices()
-    safe = bool(left_out) and _smallest_group(joined) >= LEAST_USERS
+    safe = bool(left_out) and _smallest_group(joined, sums.users) >= LEAST_USERS
     return Buckets(
         requests=requests,
         exposures=exposures,
@@ -83,8 +88,10 @@ def told(joined: Joined, sums: Sums, left_out: Mapping[str, list[float]]) -> Buc
     )
 
 
-def _smallest_group(joined: Joined) -> int:
-    """Users of the smallest group that is left out."""
+def _smallest_group(joined: Joined, users: Sequence[int]) -> int:
+    """Users of the smallest group that is left out; ``users`` by bucket, where they are known."""
+    if users:
+        return min((count for count in folded(users, GROUPS) if count), default=0)
     [(fewest,)] = joined.engine.rows(
         f"SELECT coalesce(min(users), 0) FROM (SELECT count(*) AS users FROM "  # noqa: S608 - our own text
         f"(SELECT {bucket(GROUPS)} AS user_group FROM exposures GROUP BY user_id) AS grouped "

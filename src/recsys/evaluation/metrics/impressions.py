@@ -6,6 +6,7 @@ count by a number and an item costs half of what it does by all the words.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,20 +15,24 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.attribution.engine import Engine
-from recsys.evaluation.metrics.reduce import slice_values, sliced
-from recsys.evaluation.metrics.spread import Spread
-from recsys.evaluation.metrics.user_buckets import GROUPS, bucket
+from recsys.evaluation.metrics.reduce import sliced
+from recsys.evaluation.metrics.spread import Counts, Shown
+from recsys.evaluation.metrics.user_buckets import GROUPS, SOME_GROUPS, bucket
 
 MOST_ROWS = 4_000_000
 """Rows that are held at a time."""
+LONG = 2_000_000
+"""Impressions of a log of which only some groups are left out in turn."""
 
 Table = Mapping[str, npt.NDArray[Any]]
 
 
-def count_impressions(engine: Engine, cuts: Sequence[int], columns: Sequence[str]) -> None:
+def count_impressions(engine: Engine, cuts: Sequence[int], columns: Sequence[str]) -> int:
     """Make the table ``impressions``: one row per (``cell``, ``user_group``, item), with ``n`` and ``n_k`` of ranks
-    ≤ k; ``slice_cells``: the slices of each cell; and ``item_totals``: the items, numbered in alphabetical order."""
-    [(longest,)] = engine.rows("SELECT coalesce(max(n_items), 0) FROM exposures")
+    ≤ k; ``slice_cells``: the slices of each cell; and ``item_totals``: the items, numbered in alphabetical order. The
+    number of groups that can be left out: what the others were shown is under one more group."""
+    [(longest, total)] = engine.rows("SELECT coalesce(max(n_items), 0), coalesce(sum(n_items), 0) FROM exposures")
+    kept = GROUPS if total <= LONG else SOME_GROUPS
     within = "".join(
         f", count(*) FILTER (WHERE place <= {k}) AS n_{k}" if k < longest else f", count(*) AS n_{k}" for k in cuts
     )
@@ -42,12 +47,12 @@ def count_impressions(engine: Engine, cuts: Sequence[int], columns: Sequence[str
     )
     engine.create(
         "impressions",
-        f"SELECT cell_group // {GROUPS} AS cell, cell_group % {GROUPS} AS user_group, item_id, n"
+        f"SELECT cell_group // {kept + 1} AS cell, cell_group % {kept + 1} AS user_group, item_id, n"
         + "".join(f", n_{k}" for k in cuts)
         + f" FROM (SELECT cell_group, item_id, count(*) AS n{within} FROM "
         f"(SELECT cell_group, unnest(shown) AS item_id{place} FROM "
-        f"(SELECT CAST(c.cell * {GROUPS} + {bucket(GROUPS, 'e.user_id')} AS INTEGER) AS cell_group, e.shown "
-        f"FROM exposures AS e INNER JOIN slice_cells AS c ON {same}) AS grouped) AS shown "
+        f"(SELECT CAST(c.cell * {kept + 1} + least({bucket(GROUPS, 'e.user_id')}, {kept}) AS INTEGER) AS cell_group, "
+        f"e.shown FROM exposures AS e INNER JOIN slice_cells AS c ON {same}) AS grouped) AS shown "
         "GROUP BY cell_group, item_id) AS counted",
     )
     engine.create(
@@ -55,95 +60,104 @@ def count_impressions(engine: Engine, cuts: Sequence[int], columns: Sequence[str
         "SELECT item_id, row_number() OVER (ORDER BY item_id) - 1 AS item, CAST(sum(n) AS BIGINT) AS n "
         "FROM impressions GROUP BY item_id",
     )
-
-
-def spreads(engine: Engine, cuts: Sequence[int], column: str | None, *, catalogue: bool) -> dict[str, Spread]:
-    """Slice value → how impressions spread over items there."""
-    source = "catalogue" if catalogue else "item_totals"
-    [(population,)] = engine.rows(f"SELECT count(DISTINCT item_id) FROM {source}")
-    [(total,)] = engine.rows("SELECT coalesce(sum(n), 0) FROM item_totals")
-    listed, named = (
-        ("count(c.item_id) > 0", "LEFT JOIN catalogue AS c ON i.item_id = c.item_id") if catalogue else ("TRUE", "")
-    )
-    within = "".join(f", sum(i.n_{k})::BIGINT AS n_{k}" for k in cuts)
-    table = engine.columns(f"""
-        SELECT e.slice, max(o.item) AS item, sum(i.n)::BIGINT AS n, max(o.n)::BIGINT AS n_overall,
-            {listed} AS listed{within}
-        FROM impressions AS i INNER JOIN {_coded(column)} ON i.cell = e.cell
-            INNER JOIN item_totals AS o ON i.item_id = o.item_id {named}
-        GROUP BY e.slice, i.item_id ORDER BY slice, item
-    """)
-    found = _runs(table["slice"])
-    values = slice_values(engine, column, "slice_cells")
-    if column is None:
-        found = found or {code: slice(0, 0) for code in values}
-    return {
-        values[code]: Spread(
-            items=np.asarray(table["item"][rows], dtype=np.int64),
-            shown=np.asarray(table["n"][rows]),
-            shown_in_cut={k: np.asarray(table[f"n_{k}"][rows]) for k in cuts},
-            shown_overall=np.asarray(table["n_overall"][rows]),
-            total_overall=int(total),
-            population=population,
-            listed=np.asarray(table["listed"][rows]),
-        )
-        for code, rows in found.items()
-    }
+    return kept
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """What one group of users was shown: by number of the item, ``overall`` and by slice column and value; rows of
-    ``item``, ``n`` and ``n_k``."""
+class Group:
+    """What group ``number`` of the users was shown: ``overall`` by number of the item, and by slice column and
+    value."""
 
-    overall: Table
-    slices: dict[str | None, dict[str, Table]]
+    number: int
+    overall: Counts
+    slices: dict[str | None, dict[str, Shown]]
 
 
-def groups(engine: Engine, cuts: Sequence[int], columns: Sequence[str | None]) -> Iterator[LeftOut]:
-    """What each group of users was shown that was shown anything; ``columns`` as ``spreads`` takes them."""
+@dataclass(frozen=True)
+class Items:
+    """The items: how many were shown, and of those that could have been. ``listed``: whether each stands in the
+    catalogue (all without one)."""
+
+    shown: int
+    population: int
+    listed: npt.NDArray[np.bool_]
+
+
+def items(engine: Engine, *, catalogue: bool) -> Items:
+    """The items that were shown, and that could have been."""
+    if not catalogue:
+        [(count,)] = engine.rows("SELECT count(*) FROM item_totals")
+        return Items(count, count, np.ones(count, dtype=np.bool_))
+    [(population,)] = engine.rows("SELECT count(DISTINCT item_id) FROM catalogue")
+    listed = engine.columns(
+        "SELECT count(c.item_id) > 0 AS listed, max(t.item) AS item FROM item_totals AS t "
+        "LEFT JOIN catalogue AS c ON t.item_id = c.item_id GROUP BY t.item_id ORDER BY item"
+    )["listed"]
+    return Items(len(listed), population, np.asarray(listed, dtype=np.bool_))
+
+
+def whole(engine: Engine, cuts: Sequence[int], columns: Sequence[str | None], count: int) -> Group:
+    """What all users were shown, of ``count`` items. ``columns``: ``slice_n``, two of them with ``*`` between, or None
+    for all exposures."""
     within = "".join(f", sum(i.n_{k})::BIGINT AS n_{k}" for k in cuts)
-    [(rows,)] = engine.rows("SELECT count(*) FROM impressions")
-    step = max(1, min(GROUPS, GROUPS * MOST_ROWS // max(rows, 1)))
-    values = {column: slice_values(engine, column, "slice_cells") for column in [None, *columns]}
-    for first in range(0, GROUPS, step):
-        parts = {
-            column: _by_group(
-                engine.columns(f"""
-                    SELECT i.user_group, e.slice, max(o.item) AS item, sum(i.n)::BIGINT AS n{within}
-                    FROM impressions AS i INNER JOIN {_coded(column)} ON i.cell = e.cell
-                        INNER JOIN item_totals AS o ON i.item_id = o.item_id
-                    WHERE i.user_group >= {first} AND i.user_group < {first + step}
-                    GROUP BY i.user_group, e.slice, i.item_id ORDER BY user_group, slice, item
-                """),
-                values[column],
-            )
-            for column in values
-        }
-        for group, overall in parts[None].items():
-            yield LeftOut(overall[""], {column: parts[column].get(group, {}) for column in columns})
+    table = engine.columns(
+        f"SELECT i.cell, max(o.item) AS item, sum(i.n)::BIGINT AS n{within} FROM impressions AS i "
+        "INNER JOIN item_totals AS o ON i.item_id = o.item_id GROUP BY i.cell, i.item_id"
+    )
+    return _group(-1, table, cuts, {column: _codes(engine, column) for column in columns}, count)
 
 
-def _coded(column: str | None) -> str:
-    """The cells with the hash of their slice value, which may be long."""
-    return f"(SELECT e.cell, md5({sliced(column)}) AS slice FROM slice_cells AS e) AS e"
+def groups(
+    engine: Engine, cuts: Sequence[int], columns: Sequence[str | None], count: int, kept: int
+) -> Iterator[Group]:
+    """What each of ``kept`` groups of users was shown that was shown anything; else as ``whole``."""
+    codes = {column: _codes(engine, column) for column in columns}
+    within = "".join(f", i.n_{k}" for k in cuts)
+    [(rows,)] = engine.rows(f"SELECT count(*) FROM impressions WHERE user_group < {kept}")
+    step = max(1, min(kept, kept * MOST_ROWS // max(rows, 1)))
+    for first in range(0, kept, step):
+        table = engine.columns(
+            f"SELECT i.cell, i.user_group, o.item, i.n{within} FROM impressions AS i "
+            "INNER JOIN item_totals AS o ON i.item_id = o.item_id "
+            f"WHERE i.user_group >= {first} AND i.user_group < {min(first + step, kept)}"
+        )
+        order = np.argsort(table["user_group"], kind="stable")
+        ends = np.searchsorted(table["user_group"][order], range(first, first + step + 1))
+        for number, (start, end) in enumerate(itertools.pairwise(ends.tolist()), first):
+            if start < end:
+                part = {name: values[order[start:end]] for name, values in table.items()}
+                yield _group(number, part, cuts, codes, count)
 
 
-def _by_group(table: Table, values: Mapping[str, str]) -> dict[int, dict[str, Table]]:
-    found = {}
-    for group, rows in _runs(table["user_group"]).items():
-        part = {name: cells[rows] for name, cells in table.items()}
-        found[int(group)] = {
-            values[code]: {name: cells[place] for name, cells in part.items()}
-            for code, place in _runs(part["slice"]).items()
-        }
-    return found
+def _codes(engine: Engine, column: str | None) -> tuple[Counts, list[str]]:
+    """The slice value of each cell as a number, and the values. A value may be long, and is fetched once a cell."""
+    rows = engine.rows(f"SELECT e.cell, {sliced(column)} AS slice FROM slice_cells AS e")
+    numbers: dict[str, int] = {}
+    found = np.zeros(max((cell for cell, _ in rows), default=0) + 1, dtype=np.int64)
+    for cell, value in rows:
+        found[cell] = numbers.setdefault(value, len(numbers))
+    return found, list(numbers)
 
 
-def _runs(values: npt.NDArray[Any]) -> dict[Any, slice]:
-    """Where each value stands, of values that are sorted."""
-    found = np.asarray(values, dtype=object)
-    if not len(found):
-        return {}
-    starts = [0, *(np.flatnonzero(found[1:] != found[:-1]) + 1).tolist()]
-    return {found[start]: slice(start, end) for start, end in zip(starts, [*starts[1:], len(found)], strict=True)}
+def _group(
+    number: int, table: Table, cuts: Sequence[int], codes: Mapping[str | None, tuple[Counts, list[str]]], count: int
+) -> Group:
+    item = table["item"].astype(np.int64)
+    overall = np.bincount(item, weights=table["n"], minlength=count).astype(np.int64)  # exact below 2⁵³
+    slices = {}
+    for column, (numbers, values) in codes.items():
+        key = numbers[table["cell"]] * count + item
+        order = np.argsort(key, kind="stable")
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        key = key[order[starts]]
+        sums = [
+            np.add.reduceat(table[name][order].astype(np.int64), starts) for name in ("n", *map("n_{}".format, cuts))
+        ]
+        ends = np.searchsorted(key, np.arange(len(values) + 1) * count).tolist()
+        slices[column] = {
+            value: Shown(key[start:end] % count, sums[0][start:end],
+                         {k: part[start:end] for k, part in zip(cuts, sums[1:], strict=True)})
+            for value, (start, end) in zip(values, itertools.pairwise(ends), strict=True)
+            if start < end
+        }  # fmt: skip
+    return Group(number, overall, slices)

@@ -25,10 +25,10 @@ class Novelty(Cut):
     highest: ClassVar[float] = math.inf
 
     def of(self, spread: Spread) -> float | None:
-        """The mean in bits; None where nothing was shown. The sum is exact, so it does not depend on any order."""
+        """The mean in bits; None where nothing was shown. Items are in one order, so the sum has one value."""
         counts = spread.shown_in_cut[self.k]
         impressions = int(counts.sum())
         if not impressions:
             return None
         bits = -np.log2(spread.shown_overall / spread.total_overall)
-        return max(math.fsum((counts * bits).tolist()) / impressions, 0.0)
+        return max(float(np.sum(counts * bits)) / impressions, 0.0)

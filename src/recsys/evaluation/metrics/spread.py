@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Impressions of items, each once, in ascending order of its number: ``n``, and by cut those within k ranks."""
+
+    item: Counts
+    n: Counts
+    in_cut: dict[int, Counts]
 
 
 @dataclass(frozen=True)
@@ -32,22 +39,22 @@ class Spread:
     listed: npt.NDArray[np.bool_]
 
 
-def without(spread: Spread, group: Mapping[str, npt.NDArray[Any]], overall: Counts, population: int) -> Spread:
-    """The spread without a group of users. ``group``: what they were shown in the slice, rows of ``item``, ``n`` and
-    ``n_k``; ``overall``: what they were shown anywhere, by number of the item; ``population``: of what is left."""
-    places = np.searchsorted(spread.items, group["item"])
+def without(spread: Spread, gone: Shown, overall: Counts, population: int) -> Spread:
+    """The spread without a group of users. ``gone``: what they were shown in the slice; ``overall``: what they were
+    shown anywhere, by number of the item; ``population``: of what is left."""
+    places = np.searchsorted(spread.items, gone.item)
 
-    def less(counts: Counts, name: str) -> Counts:
+    def less(counts: Counts, gone: Counts) -> Counts:
         left = counts.copy()
-        left[places] -= group[name]
+        left[places] -= gone
         return left
 
-    shown = less(spread.shown, "n")
+    shown = less(spread.shown, gone.n)
     kept = shown > 0
     return Spread(
         items=spread.items[kept],
         shown=shown[kept],
-        shown_in_cut={k: less(counts, f"n_{k}")[kept] for k, counts in spread.shown_in_cut.items()},
+        shown_in_cut={k: less(counts, gone.in_cut[k])[kept] for k, counts in spread.shown_in_cut.items()},
         shown_overall=(spread.shown_overall - overall[spread.items])[kept],
         total_overall=spread.total_overall - int(overall.sum()),
         population=population,

@@ -13,6 +13,8 @@ MOST = 128
 """Buckets of the sums that a report holds."""
 GROUPS = 32
 """Groups of users of which each is left out in turn."""
+SOME_GROUPS = 8
+"""How many of them are left out where the log is long: to count items by all groups would cost more than the rest."""
 FEWEST = 8
 """Of fewer buckets a report holds no sums: they give no interval worth having."""
 LEAST_USERS = 10
