@@ -1,7 +1,7 @@
 """The sequence over running experiments: whenever one looks, a true null is not decided, and an effect is covered.
 
-These few runs must only not refute the limits. The long form, in which the upper ends of 99 % intervals of the rates are
-within them, makes the table of error rates in the documents.
+These few runs must only not refute the limits. The long form, in which the upper ends of 99 % intervals of the rates
+are within them, makes the table of error rates in the documents.
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def test_the_truth_of_conversions_is_that_of_the_simulation():
 
 def test_one_looks_interval_at_every_look_decides_true_nulls():
     """That the simulation can find a fault: with 1.96 errors at each look, far more than 5 % of nulls are decided."""
-    rng, runs, wrong = np.random.default_rng(9), 400, 0
+    rng, runs, wrong = np.random.default_rng(9), 300, 0
     for _ in range(runs):
         z = distances(*null(rng, "ctr", 0.5, SIZES["ctr", 0.5]))
         wrong += int((np.abs(z) * reach(3_000, level=0.95) > 1.96).any())
