@@ -45,7 +45,7 @@ def exposure_buckets(world, limits):
             "joined": sum(row["request_id"] in named for row in rows),
             "answered": sum(row["request_id"] in named and bool(row["shown"]) for row in rows),
             "empty": sum(not row["shown"] for row in rows),
-            "error": sum(row["error"] for row in rows),
+            "error": sum(bool(row["error"]) for row in rows),
         }
         for (bucket, slices), rows in groups.items()
     ]  # fmt: skip

@@ -39,7 +39,7 @@ def distinct_exposures(exposures):
         context = row.get("context", {})
         order = (
             micros(row["ts"]), row["user_id"], *((k in context, context.get(k, "")) for k in ("tenant_id", "surface")),
-            row.get("latency_ms", -1), row.get("error", False),
+            row.get("latency_ms", -1), ("error" in row, row.get("error", False)),
         )  # fmt: skip
         if key not in chosen or order < chosen[key][0]:
             chosen[key] = (order, row)

@@ -115,7 +115,8 @@ def _first_copy(row):
     latency = row["latency_ms"]
     return (
         row["ts_us"], row["user_id"], *(_nulls_first(row[name]) for name in SLICES),
-        (latency is not None, latency or 0), row["error"], row["anonymous"], row["zero_propensity"],
+        (latency is not None, latency or 0), (row["error"] is not None, row["error"]),
+        row["anonymous"], row["zero_propensity"],
     )  # fmt: skip
 
 
@@ -151,7 +152,7 @@ def _staged_exposure(world, row):
             item.get(name) == 0 for item in row["items"] for name in ("propensity", "logging_propensity")
         ),
         "latency_ms": _number(row.get("latency_ms")),
-        "error": row.get("error", False),
+        "error": row.get("error"),
         "anonymous": row.get("context", {}).get("anonymous") == "true",
         **world.slices(row),
     }
@@ -368,7 +369,7 @@ def exposure_counts(world):
             "joined_conversion": sum("conversion" in named.get(row["request_id"], ()) for row in members),
             "impressions": sum(row["n_items"] for row in members),
             "empty": sum(not row["shown"] for row in members),
-            **{name: sum(row[name] for row in members) for name in flags},
+            **{name: sum(bool(row[name]) for row in members) for name in flags},
             "first_ts_us": min(row["ts_us"] for row in members),
             "last_ts_us": max(row["ts_us"] for row in members),
         }

@@ -49,7 +49,7 @@ def sums_of(rows, outcomes, relevant):
         done = outcomes.get(row["request_id"], [])
         total.update(
             {
-                "exposures": 1, "errors": int(row["error"]), "empty": int(row["n_items"] == 0),
+                "exposures": 1, "errors": int(bool(row["error"])), "empty": int(row["n_items"] == 0),
                 "clicks": sum(kind == "click" for kind, _, _ in done),
                 "conversions": sum(kind == "conversion" for kind, _, _ in done),
                 "revenue": sum(value for _, _, value in done),

@@ -51,7 +51,7 @@ def expected_exposure(line, keys):
     return (
         row["request_id"], row["user_id"], oracle.micros(row["ts"]), items, len(items),
         len(set(ranks)) < len(ranks), len(items) < len(ranks), set(ranks) != set(range(1, len(set(ranks)) + 1)),
-        any(value == 0 for value in propensities), number(row.get("latency_ms")), row.get("error", False),
+        any(value == 0 for value in propensities), number(row.get("latency_ms")), row.get("error"),
         context.get("anonymous") == "true", *(context.get(key) for key in keys),
     )  # fmt: skip
 

@@ -4,11 +4,11 @@ import math
 
 import msgspec
 import pytest
-from decision_evidence import check, effect, evidence, guardrail, level, measured
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from decision_evidence import check, effect, evidence, guardrail, level, measured
 from recsys.contracts.decision import Decision, Needed
 from recsys.evaluation import replay
 from recsys.evaluation.decision import clears, decide, exit_verdict, holds, worse

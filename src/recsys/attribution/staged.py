@@ -60,7 +60,7 @@ TABLES: Mapping[str, tuple[str, Columns]] = MappingProxyType(
                 "rank_gap": ("BOOLEAN", "a rank between 1 and the last is missing"),
                 "zero_propensity": ("BOOLEAN", "an item has a propensity or logging_propensity of 0"),
                 "latency_ms": ("DOUBLE", "NULL where it is not logged"),
-                "error": ("BOOLEAN", "FALSE where it is not logged"),
+                "error": ("BOOLEAN", "NULL where it is not logged"),
                 "anonymous": ("BOOLEAN", 'the context says anonymous: "true"'),
                 **_SLICES,
             },

@@ -91,7 +91,7 @@ SELECT
     CASE WHEN usual THEN FALSE ELSE distinct_ranks(pairs) < pairs[-1].rank END AS rank_gap,
     zero_propensity,
     latency_ms,
-    coalesce(error, FALSE) AS error,
+    error,
     coalesce(context['anonymous'] = 'true', FALSE) AS anonymous,
     {slices}
 FROM closed

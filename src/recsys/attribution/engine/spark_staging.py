@@ -54,7 +54,7 @@ SELECT
     CASE WHEN usual THEN FALSE ELSE size(array_distinct(ranks)) < element_at(pairs, -1).rank END AS rank_gap,
     zero_propensity,
     latency_ms,
-    coalesce(error, FALSE) AS error,
+    error,
     coalesce(context['{ANONYMOUS}'] = 'true', FALSE) AS anonymous,
     {", ".join(SLICES)}
 FROM closed

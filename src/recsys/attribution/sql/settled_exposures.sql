@@ -12,7 +12,7 @@ WITH copies AS (
                 e.ts_us, e.user_id,
                 e.slice_1 NULLS FIRST, e.slice_2 NULLS FIRST, e.slice_3 NULLS FIRST, e.slice_4 NULLS FIRST,
                 e.slice_5 NULLS FIRST, e.slice_6 NULLS FIRST, e.slice_7 NULLS FIRST, e.slice_8 NULLS FIRST,
-                e.latency_ms NULLS FIRST, e.error, e.anonymous, e.zero_propensity
+                e.latency_ms NULLS FIRST, e.error NULLS FIRST, e.anonymous, e.zero_propensity
         ) AS copy_number
     FROM staged_exposures AS e
     INNER JOIN repeated_requests AS r ON e.request_id = r.request_id

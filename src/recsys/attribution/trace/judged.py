@@ -124,7 +124,8 @@ def _order(row: Row) -> tuple[Any, ...]:
     latency_ms = -1.0 if record.latency_ms is UNSET else record.latency_ms
     given = [each for item in record.items for each in (item.propensity, item.logging_propensity)]
     anonymous = (record.context or {}).get(ANONYMOUS) == "true"
-    return latency_ms, record.error is True, anonymous, 0 in given, msgspec.json.encode(record, order="deterministic")
+    error = (record.error is not UNSET, record.error is True)
+    return latency_ms, error, anonymous, 0 in given, msgspec.json.encode(record, order="deterministic")
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:

@@ -83,10 +83,9 @@ def _measures(config: ExperimentConfig) -> list[RatioMeasure]:
 
 def _settled(joined: Joined, config: ExperimentConfig, wanted: Sequence[RatioMeasure]) -> Settled:
     """The units in the engine."""
-    if config.experiment_id is None:
+    options = TrialOptions(scope=config.scope, as_of=config.as_of)
+    if config.experiment_id is None or gathered(joined, config.experiment_id, options) is None:
         experiment.settle_users(joined, config.as_of)
-    else:
-        gathered(joined, config.experiment_id, TrialOptions(scope=config.scope, as_of=config.as_of))
     cap = None if config.revenue_cap is None else round(config.revenue_cap * MICRO)
     return settle_units(joined, needs(wanted), slices=[], buckets=config.bootstrap.buckets, cap=cap)
 

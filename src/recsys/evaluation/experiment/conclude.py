@@ -70,7 +70,7 @@ def conclude(gathered: Gathered, asked: Asked, made: Made) -> ExperimentReport:
 def _candidate(
     gathered: Gathered, asked: Asked, made: Made, found: Trial, running: RunningSampleRatio, name: str
 ) -> Candidate:
-    pair = Pair(asked.control, name, gathered.sums, asked.config, gathered.impressions)
+    pair = Pair(asked.control, name, gathered.sums, asked.config, gathered.impressions, gathered.errors_known)
     deciding, guarding, describing = looks(asked.config, asked.rule)
     primary, secondary = (
         [measures.parse(each, "experiment") for each in names]

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from recsys.attribution import experiment
 from recsys.attribution.join import Joined
 from recsys.attribution.policy import Policy
 from recsys.attribution.trial import TrialOptions
@@ -27,18 +26,8 @@ def gathered(
     joined: Joined, config: ExperimentConfig, quality: DataQuality, slices: Iterable[str], now: datetime, *,
     catalogue: bool,
 ) -> Gathered | None:  # fmt: skip
-    """All that the logs hold of the experiment; None where no valid assignment names one. UsageError where the one that
-    is asked for is not there, or where it was not said which of several."""
-    options = _options(config, quality, now)
-    experiment.prepare(joined, options.as_of)
-    names = experiment.names(joined)
-    if not names:
-        return None
-    if config.experiment_id is None and len(names) > 1:
-        hint = "Give experiment_id, or --experiment-id."
-        raise UsageError("the log holds several experiments", found=", ".join(map(printable, names[:10])), hint=hint)
-    name = config.experiment_id or names[0]
-    return gather(joined, config, name, options, quality, slices, catalogue=catalogue)
+    """All that the logs hold of the experiment; None where no valid assignment names one."""
+    return gather(joined, config, _options(config, quality, now), quality, slices, catalogue=catalogue)
 
 
 def _options(config: ExperimentConfig, quality: DataQuality, now: datetime) -> TrialOptions:

@@ -29,8 +29,10 @@ OWN_KEYS = (EXPERIMENT_KEY, VARIANT_KEY)
 
 @dataclass(frozen=True)
 class Gathered:
-    """``impressions``: None where no metric asks for them."""
+    """``errors_known``: exposures that count and say whether they were an error. ``impressions``: None where no metric
+    asks for them."""
 
+    errors_known: int
     quality: DataQuality
     hours: list[HourPoint]
     parts: TrialParts
@@ -69,17 +71,22 @@ def slice_keys(config: ExperimentConfig, asked: Iterable[str]) -> list[str]:
 
 
 def gather(
-    joined: Joined, config: ExperimentConfig, name: str, options: TrialOptions, quality: DataQuality,
-    slices: Iterable[str], *, catalogue: bool,
-) -> Gathered:  # fmt: skip
-    """Of the experiment of that name. ``slices``: the keys that its effects are broken down by."""
-    parts = trial.gathered(joined, name, options)
+    joined: Joined, config: ExperimentConfig, options: TrialOptions, quality: DataQuality, slices: Iterable[str], *,
+    catalogue: bool,
+) -> Gathered | None:  # fmt: skip
+    """Of the experiment that is asked for; None where no valid assignment names one. ``slices``: the keys that its
+    effects are broken down by. UsageError where it is not there, or where it was not said which of several."""
+    parts = trial.gathered(joined, config.experiment_id, options)
+    if parts is None:
+        return None
     cap = None if config.revenue_cap is None else round(config.revenue_cap * MICRO)
     wanted, keys = needs_of(config), [key for key in slices if key not in OWN_KEYS]
     settled = settle_units(
         joined, wanted, slices=keys, covariate=config.cuped.covariate_key, buckets=config.bootstrap.buckets, cap=cap
     )  # fmt: skip
+    [(errors_known,)] = joined.engine.rows("SELECT count(error) FROM experiment_exposures WHERE standing = 'counts'")
     return Gathered(
+        errors_known=errors_known,
         quality=quality,
         hours=hours(joined),
         parts=parts,

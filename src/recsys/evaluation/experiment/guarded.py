@@ -45,6 +45,8 @@ def _silent(measure: Measure, pair: Pair) -> str:
     few = [name for name, sums in pair.arms() if sums.nonzero.get(measures.EXPOSURES, 0) < FEW_UNITS]
     if few:
         return f"fewer than {FEW_UNITS} users of {' and '.join(few)} were shown anything"
+    if isinstance(measure, RatioMeasure) and measure.y == ERRORS and not pair.errors_known:
+        return "no list says whether it was an error: error is not logged"
     if isinstance(measure, QuantileMeasure):
         silent = [name for name in pair.names if _share_silent(pair, name) > 0.5]
         return f"{quantiles.SILENT}, or not in most lists of {' and '.join(silent)}" if silent else ""

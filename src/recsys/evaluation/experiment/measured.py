@@ -39,6 +39,7 @@ class Pair:
     sums: Sums
     config: ExperimentConfig
     impressions: Impressions | None = None
+    errors_known: int = 0
 
     @property
     def names(self) -> tuple[str, str]:
