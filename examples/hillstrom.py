@@ -13,9 +13,9 @@ is a click, a purchase a conversion with the spend as its value. The file has no
 ``--start``.
 
 Of each customer the e-mail for men brought 0.0766 more visits, 0.0068 more purchases (t = 7.39) and 0.770 more spend
-(t = 5.30), the one for women 0.0452, 0.0031 and 0.424 (t = 3.26): both ship at this one look. Had each look been free to
-decide (``sequential: {enabled: true}``), the second would wait for its spend. What was spent before (``history``) takes
-away less than half a hundredth of any variance. There are no requests that fail or take long, so there is no guardrail.
+(t = 5.30), the one for women 0.0452, 0.0031 and 0.424 (t = 3.26): both ship at this one look. Had each look been free
+to decide (``sequential: {enabled: true}``), the second would wait for its spend. What was spent before (``history``)
+takes away less than half a hundredth of any variance. No request fails or takes long, so there is no guardrail.
 """
 
 import argparse

@@ -118,7 +118,7 @@ def experiment_exposures(logs, asked):
             continue
         variant, first = units.get(user, (None, None))
         found.append(
-            (request, user, variant, ts, len(join_oracle.shown(row)), row.get("error", False),
+            (request, user, variant, ts, len(join_oracle.shown(row)), row.get("error"),
              latency(row), ambiguous, *slices(row, asked),
              _standing(row, ambiguous, variant, first, named.get(request), asked))
         )  # fmt: skip
@@ -213,7 +213,7 @@ def log_exposures(logs, asked):
         young = asked.as_of_us is not None and ts + asked.window_us > asked.as_of_us
         standing = "anonymous" if nobody else "ambiguous" if ambiguous else "too_recent" if young else "counts"
         found.append(
-            (request, user, "", ts, len(join_oracle.shown(row)), row.get("error", False), latency(row), ambiguous,
+            (request, user, "", ts, len(join_oracle.shown(row)), row.get("error"), latency(row), ambiguous,
              *slices(row, asked), standing)
         )  # fmt: skip
     return found
@@ -290,9 +290,10 @@ def experiment_assignments(logs, asked):
     rows = [row for row in subject_assignments(logs, asked) if row[0] == asked.experiment_id]
     requests, different = {row[2] for row in rows}, {row[:6] for row in rows}
     exposed = {row["request_id"] for row in seen(logs.exposures, asked)}
+    named = Counter(row[3] for row in different if not row[5])
     return [
         (len(rows), len(rows) - len(different), sum(row[5] for row in different), len(requests),
-         len(requests - exposed))
+         len(requests - exposed), sum(n > 1 for n in named.values()))
     ]  # fmt: skip
 
 
@@ -344,6 +345,22 @@ def crossed_arms(logs, asked):
     return [(*cell, n) for cell, n in cells.items()]
 
 
+def served(logs, asked):
+    """(assigned, shown or None) → exposures that count and name the experiment with a variant."""
+    own, units = defaultdict(list), {row[0]: row[1] for row in experiment_units(logs, asked)}
+    for row in seen(logs.assignments, asked):
+        if row["experiment_id"] == asked.experiment_id:
+            own[row["request_id"], row["user_id"]].append(row["variant"])
+    contexts = {(row["request_id"], row["user_id"]): row.get("context", {}) for row, _ in logs.distinct}
+    arms, found = set(units.values()), Counter()
+    for request, user, *_, standing in experiment_exposures(logs, asked):
+        context = contexts[request, user]
+        shown = context.get("experiment_variant")
+        if standing == "counts" and context.get("experiment_id") == asked.experiment_id and shown is not None:
+            found[min(own.get((request, user), [units[user]])), shown if shown in arms else None] += 1
+    return found
+
+
 RELATIONS = {
     function.__name__: function
     for function in (
@@ -373,7 +390,7 @@ COLUMNS = {
         "experiment_outcomes": f"user_id variant {_ROW}",
         "experiment_unit_sums": f"user_id variant in_two_arms exposures {_UNIT_SUMS}",
         "crossed_arms": "experiment_id variant other_experiment_id other_variant units",
-        "experiment_assignments": "assignment_rows repeated anonymous requests unexposed",
+        "experiment_assignments": "assignment_rows repeated anonymous requests unexposed several",
         "experiment_moments":
             "variant units in_two_arms exposed no_value odd_value n nn c cc cn v vv vn w p ww wp pp wn pn",
         "experiment_names": "experiment_id",

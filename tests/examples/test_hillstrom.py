@@ -131,7 +131,7 @@ def test_what_was_spent_before_explains_little(fixed, rows):
 
 
 def test_revenue_is_capped_and_the_uncapped_figure_stands_beside(fixed):
-    """The 99th percentile of those who bought is the most that anybody spent, so nobody is cut, and the report says so."""
+    """The 99th percentile of those who bought is the most that anybody spent: nobody is cut, and the report says so."""
     for arm in (MENS, WOMENS):
         metric = metrics(fixed)[arm, "revenue_per_user"]
         assert (metric.cap.value, metric.cap.quantile, metric.cap.units) == (499.0, 0.99, 0)

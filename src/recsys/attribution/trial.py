@@ -9,7 +9,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from recsys.attribution import experiment, figures, quality, trial_doubts
+from recsys.attribution import experiment, figures, quality, served_arms, trial_doubts
 from recsys.attribution.experiment import MICRO, SCALES, ArmSums, Asked, Scope, Standing, UnjoinedOutcomes, Unread
 from recsys.attribution.join import Joined
 from recsys.attribution.policy import Policy
@@ -23,6 +23,7 @@ from recsys.contracts.trial import (
     Independence,
     LogFigure,
     SampleRatio,
+    Served,
     Trial,
     Unjoined,
 )
@@ -48,6 +49,7 @@ class TrialOptions(Struct, frozen=True, kw_only=True):
 
 
 EACH = TrialOptions()
+SHOWN_NAMES = 10
 
 
 def trials(joined: Joined, options: TrialOptions = EACH) -> list[Trial]:
@@ -95,16 +97,25 @@ class TrialParts(Struct, frozen=True, kw_only=True):
     assignments: AssignmentCounts
     crossed: dict[str, dict[tuple[str, str], int]]
     missing: list[Missing]
+    served: list[Served] | None = None
 
 
-def gathered(joined: Joined, name: str, options: TrialOptions = EACH) -> TrialParts:
-    """The parts of one experiment. Its relations stay in the engine, for what else is to be asked of them.
+def gathered(joined: Joined, name: str | None = None, options: TrialOptions = EACH) -> TrialParts | None:
+    """The parts of one experiment: of that name, else of the only one of the log; None where no assignment names one.
+    Its relations stay in the engine, for what else is to be asked of them.
 
-    UsageError where the log does not have the experiment.
+    UsageError where the log does not have the experiment, or has several and none is named.
     """
     experiment.prepare(joined, options.as_of)
-    _check_known(name, experiment.names(joined))
-    return _parts(joined, name, options, _crossed(joined))
+    known = experiment.names(joined)
+    if not known:
+        return None
+    if name is not None:
+        _check_known(name, known)
+    elif len(known) > 1:
+        found = ", ".join(map(printable, known[:SHOWN_NAMES]))
+        raise UsageError("the log holds several experiments", found=found, hint="Give experiment_id.")
+    return _parts(joined, name or known[0], options, _crossed(joined))
 
 
 def _parts(joined: Joined, name: str, options: TrialOptions, crossed: Crossed) -> TrialParts:
@@ -117,6 +128,7 @@ def _parts(joined: Joined, name: str, options: TrialOptions, crossed: Crossed) -
         assignments=_assignments(joined),
         crossed=_with_others(name, crossed),
         missing=_missing(joined.dataset),
+        served=served_arms.served(joined),
     )
 
 
@@ -147,12 +159,13 @@ def described(parts: TrialParts, options: TrialOptions, policy: Policy) -> Trial
             lost=unjoined.unread.lost,
         ),
         sample_ratio=_sample_ratio(ratio),
+        served=parts.served,
         independence=pairs,
         reasons=trial_doubts.reasons(
-            assignments, units, in_two_arms, ratio, parts.missing, policy.max_lost_rate
+            assignments, units, in_two_arms, ratio, parts.missing, policy.max_lost_rate, parts.served
         ),
         notes=trial_doubts.notes(
-            assignments, ratio, pairs, policy=policy, as_of=options.as_of, missing=parts.missing
+            assignments, ratio, pairs, policy=policy, as_of=options.as_of, missing=parts.missing, served=parts.served
         ),
     )  # fmt: skip
 
@@ -177,13 +190,14 @@ def _control(name: str, sums: Mapping[str, ArmSums], named: str | None) -> str |
 
 
 def _assignments(joined: Joined) -> AssignmentCounts:
-    ((rows, repeated, anonymous, requests, without_exposure),) = joined.rows("experiment_assignments")
+    ((rows, repeated, anonymous, requests, without_exposure, several),) = joined.rows("experiment_assignments")
     return AssignmentCounts(
         rows=int(rows),
         repeated=int(repeated),
         anonymous=anonymous,
         requests=requests,
         without_exposure=without_exposure,
+        units_with_several=several,
     )
 
 

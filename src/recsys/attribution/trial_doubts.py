@@ -7,13 +7,16 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from recsys.attribution import served_arms
 from recsys.attribution.policy import EVENT_TYPES, Policy
-from recsys.contracts.trial import AssignmentCounts, Independence
+from recsys.contracts.trial import AssignmentCounts, Independence, Served
 from recsys.statistics.srm import ALPHA, SampleRatio
 from recsys.text import printable
 
 MAX_TWO_ARM_SHARE = 0.01
 """More units than this share of all in two arms are a reason to hold."""
+MAX_SERVED_OTHERWISE = 0.01
+"""More lists of another variant than was assigned, of those that name one, are a reason too."""
 
 
 class Missing(Struct, frozen=True, kw_only=True):
@@ -39,7 +42,7 @@ class Missing(Struct, frozen=True, kw_only=True):
 
 def reasons(
     assignments: AssignmentCounts, units: int, in_two_arms: int, ratio: SampleRatio, missing: Sequence[Missing],
-    max_lost_rate: float,
+    max_lost_rate: float, served: Sequence[Served] | None = None,
 ) -> list[str]:  # fmt: skip
     """Empty where nothing speaks against the figures."""
     if not units:
@@ -51,6 +54,12 @@ def reasons(
         found.append(
             f"{in_two_arms:,} of {units:,} units ({in_two_arms / units:.2%}) were assigned to two arms, over the limit "
             f"of {MAX_TWO_ARM_SHARE:.2%}: they are counted in their first arm, and saw another"
+        )
+    wrong, named = served_arms.counts(served)
+    if wrong > MAX_SERVED_OTHERWISE * named:
+        found.append(
+            f"{wrong:,} of {named:,} lists ({wrong / named:.2%}) name another variant than was assigned, over the "
+            f"limit of {MAX_SERVED_OTHERWISE:.2%}: one of the logs is wrong, or the arms were not delivered"
         )
     if ratio.absent:
         found.append(f"no unit is in {_named(ratio.absent)}, which was declared")
@@ -94,6 +103,7 @@ def notes(
     policy: Policy,
     as_of: datetime | None,
     missing: Sequence[Missing],
+    served: Sequence[Served] | None = None,
 ) -> list[str]:
     """What is no reason to hold."""
     found = []
@@ -103,6 +113,7 @@ def notes(
         found.append(
             f"{assignments.without_exposure:,} of {assignments.requests:,} assigned requests have no exposure."
         )
+    found += _served_otherwise(served or [])
     unlimited = [kind for kind in EVENT_TYPES if policy.windows_s.get(kind) is None]
     if as_of is not None and unlimited:
         found.append(
@@ -120,3 +131,19 @@ def notes(
         if pair.p is not None and pair.p < ALPHA
     ]
     return found
+
+
+def _served_otherwise(served: Sequence[Served]) -> list[str]:
+    wrong, named = served_arms.counts(served)
+    if not wrong:
+        return []
+    parts = ", ".join(
+        f"{each.exposures:,} of {printable(each.assigned)} say {_variant(each.shown)}"
+        for each in served_arms.otherwise(served)
+    )
+    told = f"{wrong:,} of {named:,} lists that name a variant name another than was assigned: {parts}."
+    return [f"{told} Each counts for the arm of its user."]
+
+
+def _variant(arm: str | None) -> str:
+    return "what is no arm" if arm is None else printable(arm)

@@ -20,13 +20,15 @@ class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class AssignmentCounts(_Part, frozen=True, kw_only=True):
     """Assignment rows of the experiment: ``repeated`` stand there again word for word and count once, ``anonymous``
-    name nobody and make no unit. ``requests`` are named by the rows; ``without_exposure`` of these have no exposure."""
+    name nobody and make no unit. ``requests`` are named by the rows; ``without_exposure`` of these have no exposure.
+    ``units_with_several``: units that several different rows name, be it for one arm or for two."""
 
     rows: int
     repeated: int
     anonymous: int
     requests: int
     without_exposure: int
+    units_with_several: int = 0
 
 
 class ExposureCounts(_Part, frozen=True, kw_only=True):
@@ -67,6 +69,15 @@ class Arm(_Part, frozen=True, kw_only=True):
     no_value: int
     odd_value: int
     estimates: dict[str, Estimate]
+
+
+class Served(_Part, frozen=True, kw_only=True):
+    """Exposures that count and name a variant of the experiment in their context, by the arm that was ``assigned`` (by
+    the row of their own request, else to their unit) and by the one that they say was ``shown``; null: no arm."""
+
+    assigned: str
+    shown: str | None
+    exposures: int
 
 
 class Unjoined(_Part, frozen=True, kw_only=True):
@@ -131,7 +142,8 @@ class Independence(_Part, frozen=True, kw_only=True):
 class Trial(_Part, frozen=True, kw_only=True):
     """One experiment. ``window_s``: how long before ``as_of`` a list must have been shown to count. ``control_named``:
     whether somebody named the control; else it is the first arm in order. ``reasons``: why the figures cannot be relied
-    on. ``notes``: what a reader should know though it is no reason."""
+    on. ``notes``: what a reader should know though it is no reason. ``served``: by what was assigned and what was
+    shown; null where the keys ``experiment_id`` and ``experiment_variant`` of the context were not read."""
 
     experiment_id: str
     scope: Literal["request", "user"]
@@ -147,6 +159,7 @@ class Trial(_Part, frozen=True, kw_only=True):
     effects: list[Effect]
     unjoined: Unjoined
     sample_ratio: SampleRatio
+    served: list[Served] | None = None
     independence: list[Independence] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -58,7 +58,8 @@ def _who(trial: Trial) -> list[str]:
         f"scope {trial.scope}{as_of}; {trial.units:,} units, {trial.in_two_arms:,} of them in two arms",
         (
             f"{rows.rows:,} assignment rows: {rows.repeated:,} repeated, {rows.anonymous:,} anonymous; "
-            f"{rows.requests:,} requests, {rows.without_exposure:,} without an exposure"
+            f"{rows.requests:,} requests, {rows.without_exposure:,} without an exposure; "
+            f"{rows.units_with_several:,} units have several"
         ),
         f"{trial.exposures.counts:,} exposures count",
         *_left_out(trial.exposures),

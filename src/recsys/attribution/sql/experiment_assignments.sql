@@ -1,7 +1,7 @@
 -- Grain: one row in all: what the assignment rows of the experiment are.
 -- Inputs: subject_assignments, exposures, experiment.  Parameters: the one row of experiment: experiment_id, as_of_us.
 -- assignment_rows = repeated + anonymous + the different rows that name a subject; requests: those that they name, of
--- which unexposed have no exposure until as_of_us.
+-- which unexposed have no exposure until as_of_us. several: subjects that more than one of the different rows name.
 WITH different AS (
     SELECT a.variant, a.request_id, a.user_id, a.ts_us, a.anonymous, count(*) AS n
     FROM subject_assignments AS a
@@ -18,6 +18,11 @@ counted AS (
     FROM different
 ),
 
+repeaters AS (
+    SELECT count(*) AS units
+    FROM (SELECT user_id FROM different WHERE NOT anonymous GROUP BY user_id HAVING count(*) > 1) AS d
+),
+
 exposed AS (
     SELECT count(DISTINCT e.request_id) AS requests
     FROM exposures AS e
@@ -26,6 +31,7 @@ exposed AS (
     WHERE x.as_of_us IS NULL OR e.ts_us <= x.as_of_us
 )
 
-SELECT c.assignment_rows, c.repeated, c.anonymous, c.requests, c.requests - e.requests AS unexposed
+SELECT c.assignment_rows, c.repeated, c.anonymous, c.requests, c.requests - e.requests AS unexposed, r.units AS several
 FROM counted AS c
+CROSS JOIN repeaters AS r
 CROSS JOIN exposed AS e

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from recsys.attribution import served_arms
 from recsys.attribution.policy import Policy
-from recsys.attribution.trial_doubts import MAX_TWO_ARM_SHARE, Missing
+from recsys.attribution.trial_doubts import MAX_SERVED_OTHERWISE, MAX_TWO_ARM_SHARE, Missing
 from recsys.contracts.decision import Check
 from recsys.contracts.report import DataQuality, Rate
 from recsys.contracts.trial import Arm, SampleRatio, Trial
@@ -78,7 +79,14 @@ def _of_experiment(trial: Trial, policy: Policy, missing: Sequence[Missing]) -> 
     two_arms = _share(
         "units in two arms", trial.in_two_arms, trial.units, MAX_TWO_ARM_SHARE, "units were assigned to two arms"
     )
-    return [*found, two_arms]
+    return [*found, two_arms, *_served(trial)]
+
+
+def _served(trial: Trial) -> list[Check]:
+    """Not asked where no list says of which variant it is."""
+    wrong, named = served_arms.counts(trial.served)
+    what = "lists name another variant than was assigned"
+    return [_share("lists of another arm", wrong, named, MAX_SERVED_OTHERWISE, what)] if named else []
 
 
 def _share(name: str, part: int, whole: int, limit: float, what: str) -> Check:

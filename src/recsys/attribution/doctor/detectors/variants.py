@@ -28,6 +28,14 @@ from recsys.statistics.srm import SampleRatio, sample_ratio
 TIMES = 1.2
 """Shares of two arms differ by less than those of a fault and none do."""
 EXPERIMENT, VARIANT = "experiment_id", "experiment_variant"
+LOG_ALL = (
+    "Set ASSIGNMENT_LOG_PATH on every instance and give all of its files with --assignments; "
+    "ASSIGNMENT_LOG_ON_ERROR=fail shows nothing whose assignment is not written."
+)
+WRITE_ONE = (
+    "Find out which of the two was delivered: a cached page, a second bucketing or a fallback may stand in for the "
+    "arm. Draw the variant once for a request, and write that one into both logs."
+)
 
 
 def _prepared(case: Case) -> list[str]:
@@ -113,16 +121,17 @@ def _without_row(case: Case, limits: Limits) -> list[Symptom]:
     by_request = own >= limits["own_rows"] * of or own > limits["rows_per_user"] * users
     condition = "own_row = 0" if by_request else "own_row = 0 AND of_unit = 0"
     cause = "name an experiment and have no assignment row" + (" of their request" if by_request else "")
-    return _claims(case, condition, cause, "no row", int(of), limits)
+    return _claims(case, condition, cause, "no row", LOG_ALL, int(of), limits)
 
 
 def _of_another_arm(case: Case, limits: Limits) -> list[Symptom]:
     condition = "variant IS NOT NULL AND assigned IS NOT NULL AND (variant <> assigned OR assigned <> also_assigned)"
     (of,) = case.one("SELECT count(*) FROM claims")
-    return _claims(case, condition, "name another variant than their assignment row", "other variant", of, limits)
+    cause = "name another variant than their assignment row"
+    return _claims(case, condition, cause, "other variant", WRITE_ONE, of, limits)
 
 
-def _claims(case: Case, condition: str, what: str, subject: str, of: int, limits: Limits) -> list[Symptom]:
+def _claims(case: Case, condition: str, what: str, subject: str, fix: str, of: int, limits: Limits) -> list[Symptom]:
     n, first, last = case.one(f"SELECT count(*), min(ts_us), max(ts_us) FROM claims WHERE {condition}")
     severity = graded(n, of, limits)
     if severity is None:
@@ -131,10 +140,7 @@ def _claims(case: Case, condition: str, what: str, subject: str, of: int, limits
         Symptom(
             severity=severity,
             cause=f"{n:,} of {of:,} exposures that are in an experiment ({percent(n / of)}) {what}.",
-            fix=(
-                "Set ASSIGNMENT_LOG_PATH on every instance and give all of its files with --assignments; "
-                "ASSIGNMENT_LOG_ON_ERROR=fail shows nothing whose assignment is not written."
-            ),
+            fix=fix,
             log="exposures",
             n=n,
             of=of,
