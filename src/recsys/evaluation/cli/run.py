@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -12,7 +11,7 @@ from typing import Annotated
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import engine_options, experiment_options, options
+from recsys.evaluation.cli import engine_options, experiment_options, options, telling
 
 
 def run(
@@ -52,13 +51,10 @@ def run(
     from recsys.attribution import sources
     from recsys.evaluation import render
     from recsys.evaluation.evaluate import evaluate, write
-    from recsys.eventlog.whole import check_output
 
     wanted = output or []
     printed = render.format_of(Path("report.md"), output_format)
-    forms = [render.format_of(path, output_format) for path in wanted]
-    for path in wanted:
-        check_output(path)
+    forms = _forms(wanted, output_format)
     chosen = experiment_options.applied(
         _config(config, mode, slice_key), experiment_id=experiment_id, control=control, candidate=candidate, as_of=as_of
     )
@@ -68,18 +64,19 @@ def run(
     with console.progress("checking") as on_progress:
         done = evaluate(named, chosen, engine=computed, on_progress=on_progress)
     write(done.report, wanted, output_format)
-    options.tell_faults(done.faults, sum(part.invalid for part in done.report.inputs))
-    for warning in done.report.warnings:
-        sys.stderr.write(f"recsys-eval: note: {warning}\n")
-    if not wanted:
-        sys.stdout.write(render.text(done.report, printed))
-    summary = done.report.summary
-    word = f"{summary.status}: " if done.report.mode == "offline" else ""
-    for reason in summary.reasons:
-        sys.stderr.write(f"recsys-eval: {word}{reason}\n")
-    if wanted:
-        sys.stdout.write(f"{summary.status}: {summary.headline}\n")
-    return options.STATUS[summary.status]
+    telling.tell(done, written=bool(wanted), form=printed)
+    return options.STATUS[done.report.summary.status]
+
+
+def _forms(outputs: list[Path], output_format: str | None) -> list[str]:
+    """The formats of the reports; UsageError, before anything is read, where one could not be written."""
+    from recsys.evaluation import render
+    from recsys.eventlog.whole import check_output
+
+    forms = [render.format_of(path, output_format) for path in outputs]
+    for path in outputs:
+        check_output(path)
+    return forms
 
 
 def _get_ready(draws: bool) -> None:
