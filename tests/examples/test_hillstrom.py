@@ -175,6 +175,11 @@ def test_the_sequence_is_wider_about_the_same_effect(fixed, sequence):
         assert 1.2 < (always.high - always.low) / (once.high - once.low) < 1.8
 
 
+def test_a_covariate_of_the_assignments_is_not_missed_in_the_lists(fixed):
+    """That no list has ``history`` in its context is no note: it is read where the customers were assigned."""
+    assert not [note for note in fixed.warnings if "history" in note]
+
+
 def test_no_slice_stands_out_after_the_correction(fixed):
     """Where the effect differs by channel, zip code or novelty, it may be by chance."""
     for each in fixed.experiment.candidates:

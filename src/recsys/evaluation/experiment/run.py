@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from recsys import __version__
 from recsys.attribution import quality, sources
@@ -77,9 +78,16 @@ def reported(
         data_quality=found,
         results=[],
         hours=[] if gathered is None else gathered.hours,
-        warnings=[*integrity.warnings(found), *([] if concluded is None else concluded.trial.notes)],
+        warnings=[*_warnings(found, config), *([] if concluded is None else concluded.trial.notes)],
         experiment=concluded,
     )
+
+
+def _warnings(found: DataQuality, config: EvaluationConfig) -> list[str]:
+    """Those of the logs. A covariate is read from the assignments: that no list has it is nothing to know."""
+    covariate = config.experiment.cuped.covariate_key
+    keys = {key: n for key, n in found.missing_keys.items() if key != covariate or key in config.slice_keys}
+    return integrity.warnings(replace(found, missing_keys=keys))
 
 
 def _why_none(joined: Joined) -> str:
