@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from recsys.contracts.buckets import Buckets
 from recsys.contracts.estimate import Estimate as Estimate
 from recsys.contracts.experiment import AACheck, ExperimentReport
+from recsys.contracts.report_comparison import GateResult, ReportComparison
 
 UNKNOWN = "unknown"
 """The slice value of rows whose slicing key is absent; shown and never dropped."""
@@ -191,5 +192,7 @@ class Report(_Part, frozen=True, kw_only=True):
     hours: list[HourPoint] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     buckets: Buckets | None = None
+    comparison: ReportComparison | None = None
+    gates: list[GateResult] = field(default_factory=list)
     experiment: ExperimentReport | None = None
     aa_check: AACheck | None = None

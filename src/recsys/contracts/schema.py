@@ -16,6 +16,7 @@ from recsys.contracts.decision import Decision
 from recsys.contracts.diagnosis import Diagnosis
 from recsys.contracts.events import RECORDS
 from recsys.contracts.report import Report
+from recsys.contracts.report_comparison import ReportComparison
 from recsys.contracts.snapshot import Snapshot
 from recsys.contracts.trace import Trace
 
@@ -27,6 +28,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
     "diagnosis.v1": Diagnosis,
     "comparison.v1": Comparison,
     "decision.v1": Decision,
+    "report_comparison.v1": ReportComparison,
     "trace.v1": Trace,
 }
 

@@ -14,7 +14,7 @@ from recsys.attribution.engine.choice import EngineChoice
 from recsys.attribution.join import Joined
 from recsys.attribution.opening import DEFAULT_ENGINE, joined_logs
 from recsys.contracts.report import DataQuality, Input, MetricResult, Report, Summary
-from recsys.evaluation import catalogue, integrity, offline
+from recsys.evaluation import catalogue, gates, integrity, offline
 from recsys.evaluation.config import EvaluationConfig
 from recsys.evaluation.experiment import aa
 from recsys.evaluation.experiment import run as experiments
@@ -35,17 +35,20 @@ def evaluate(
     dataset: sources.Dataset,
     config: EvaluationConfig,
     *,
+    baseline: Report | None = None,
     now: datetime | None = None,
     engine: EngineChoice = DEFAULT_ENGINE,
     on_progress: Progress | None = None,
 ) -> Evaluation:
-    """Evaluate the logs of ``dataset`` and report. Bad rows are counted; RecsysError only where nothing can be read."""
+    """Evaluate the logs of ``dataset`` and report. Bad rows are counted; RecsysError only where nothing can be read, or
+    where gates have no ``baseline``: an offline report to compare with."""
     now = now or datetime.now(UTC)
     if config.mode != "offline":
         mode = experiments if config.mode == "experiment" else aa
         done = mode.evaluate(dataset, config, now=now, engine=engine, on_progress=on_progress)
         return Evaluation(done.report, done.faults)
     metrics = config.parsed_metrics()
+    gates.check(config.offline.gates, baseline)
     with joined_logs(
         dataset, config.attribution, slice_keys=config.slice_keys, engine=engine, on_progress=on_progress
     ) as joined:
@@ -54,7 +57,7 @@ def evaluate(
         asked = config.offline
         measured = offline.evaluate(joined, metrics, catalogue=bool(items), crossed=asked.crossed, level=asked.level)
         report = _report(joined, config, found, measured, items, now)
-        return Evaluation(report, joined.dataset.faults)
+        return Evaluation(gates.applied(asked.gates, baseline, report), joined.dataset.faults)
 
 
 def _report(

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import compact, decide, doctor, files, join, metrics, run, schema, sql, trace, validate
+from recsys.evaluation.cli import (
+    compact,
+    compare,
+    decide,
+    doctor,
+    files,
+    join,
+    metrics,
+    run,
+    schema,
+    sql,
+    trace,
+    validate,
+)
 
 app = typer.Typer(add_completion=True, no_args_is_help=True, rich_markup_mode="markdown")
 app.command("validate")(validate.validate)
@@ -18,6 +31,7 @@ app.command("doctor")(doctor.doctor)
 app.command("trace")(trace.trace)
 app.command("compact")(compact.compact)
 app.command("run")(run.run)
+app.command("compare")(compare.compare)
 app.command("decide")(decide.decide)
 app.command("sql")(sql.sql)
 app.command("schema")(schema.schema)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import engine_options, experiment_options, options, telling
+from recsys.evaluation.cli import ci_options, engine_options, experiment_options, options, telling
 
 
 def run(
@@ -33,6 +33,10 @@ def run(
         str | None, typer.Option(help="json, markdown or html, in place of what the suffix says.")
     ] = None,
     slice_key: options.SliceKeys = None,
+    baseline: ci_options.Baseline = None,
+    history: ci_options.History = None,
+    junit: ci_options.JUnit = None,
+    step_summary: ci_options.StepSummary = None,
     engine: engine_options.Engine = None,
     master: engine_options.Master = None,
     memory_limit: engine_options.MemoryLimit = None,
@@ -40,8 +44,9 @@ def run(
 ) -> int:
     """Validate and join the logs, compute metrics with intervals, and write reports.
 
-    Exits 0 when the figures can be relied on, or the decision is ship; 2 (hold) when they cannot, such as on empty
-    data, or the decision is hold; 3 (rollback) when a candidate does harm; 1 when the command failed.
+    Exits 0 when the figures can be relied on, and gates pass, or the decision is ship; 2 (hold) when they cannot, such
+    as on empty data, when a gate is not decided, or the decision is hold; 3 when a gate fails, or a candidate does
+    harm (rollback); 1 when the command failed.
 
     **Examples**
 
@@ -55,15 +60,18 @@ def run(
     wanted = output or []
     printed = render.format_of(Path("report.md"), output_format)
     forms = _forms(wanted, output_format)
+    summary_file = ci_options.check(history, junit, step_summary)
     chosen = experiment_options.applied(
         _config(config, mode, slice_key), experiment_id=experiment_id, control=control, candidate=candidate, as_of=as_of
     )
     computed = engine_options.chosen(engine, master, memory_limit, threads)
     named = sources.from_options(exposures, outcomes, assignments, dataset, items)
+    before = ci_options.read_baseline(baseline, chosen.mode)
     Thread(target=_get_ready, args=["html" in forms], daemon=True).start()
     with console.progress("checking") as on_progress:
-        done = evaluate(named, chosen, engine=computed, on_progress=on_progress)
+        done = evaluate(named, chosen, baseline=before, engine=computed, on_progress=on_progress)
     write(done.report, wanted, output_format)
+    ci_options.write(done.report, history, junit, summary_file)
     telling.tell(done, written=bool(wanted), form=printed)
     return options.STATUS[done.report.summary.status]
 
@@ -101,4 +109,5 @@ def _config(path: str | None, mode: str | None, slice_keys: list[str] | None):  
     if slice_keys:
         check_slice_keys(slice_keys)
         chosen = replace(chosen, slice_keys=slice_keys)
+        chosen.offline.check(slice_keys, "--slice-key, and offline")
     return chosen

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from recsys.contracts.diagnosis import Diagnosis
 from recsys.contracts.report import Report
+from recsys.contracts.report_comparison import ReportComparison
 from recsys.errors import UsageError, nearest
 from recsys.eventlog.whole import whole
 
@@ -40,6 +41,13 @@ def told(diagnosis: Diagnosis, form: str) -> str:
     from recsys.evaluation.render import diagnosis_markdown, html, json
 
     return {"json": json.render, "markdown": diagnosis_markdown.render, "html": html.render_diagnosis}[form](diagnosis)
+
+
+def compared(comparison: ReportComparison, form: str) -> str:
+    """The comparison of two reports in a format: ``json``, ``markdown`` or ``html``."""
+    from recsys.evaluation.render import compared_markdown, html, json
+
+    return {"json": json.render, "markdown": compared_markdown.render, "html": html.render_comparison}[form](comparison)
 
 
 def write(content: str, path: Path) -> None:

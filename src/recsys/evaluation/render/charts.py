@@ -44,7 +44,7 @@ def metrics(report: Report) -> str | None:
     if not rows:
         return None
     y = {"field": "metric", "type": "nominal", "sort": None, "title": None}
-    x = {"type": "quantitative", "title": "value, with its 95 % interval", "axis": {"tickCount": 4}}
+    x = {"type": "quantitative", "title": f"value, with its {words.level(report)} interval", "axis": {"tickCount": 4}}
     return svg(
         {
             "width": WIDTH,

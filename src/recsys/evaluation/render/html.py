@@ -6,6 +6,7 @@ from typing import Any
 
 from recsys.contracts.diagnosis import Diagnosis
 from recsys.contracts.report import Report
+from recsys.contracts.report_comparison import ReportComparison
 
 
 def render(report: Report) -> str:
@@ -16,7 +17,7 @@ def render(report: Report) -> str:
         return (experiment_html if report.mode == "experiment" else aa_check_html).render(report)
     from markupsafe import Markup
 
-    from recsys.evaluation.render import charts, words
+    from recsys.evaluation.render import charts, compared_words, words
 
     drawn = {
         name: Markup(svg) if svg else None  # noqa: S704 - drawn by us: text in it was escaped when it was drawn
@@ -26,9 +27,16 @@ def render(report: Report) -> str:
         )
     }  # fmt: skip
     return page(
-        "report.html.j2", report=report, words=words, charts=drawn, slices=list(words.slices(report)),
-        quality=report.data_quality,
+        "report.html.j2", report=report, words=words, compared=compared_words, charts=drawn,
+        slices=list(words.slices(report)), quality=report.data_quality,
     )  # fmt: skip
+
+
+def render_comparison(comparison: ReportComparison) -> str:
+    """The comparison of two reports as one page."""
+    from recsys.evaluation.render import compared_words
+
+    return page("compared.html.j2", comparison=comparison, compared=compared_words)
 
 
 def render_diagnosis(diagnosis: Diagnosis) -> str:

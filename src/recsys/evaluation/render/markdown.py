@@ -17,11 +17,15 @@ def render(report: Report) -> str:
         from recsys.evaluation.render import aa_check_markdown, experiment_markdown
 
         return (experiment_markdown if report.mode == "experiment" else aa_check_markdown).render(report)
+    from recsys.evaluation.render import compared_markdown
+
     blocks = [
         f"# Offline evaluation\n\n**{words.verdict(report)}** {cell(report.summary.headline)}",
-        *(f"- {cell(reason)}" for reason in report.summary.reasons),
+        "\n".join(f"- {cell(reason)}" for reason in report.summary.reasons),
+        *compared_markdown.gates(report.gates),
         _integrity(report),
         _metrics(report),
+        *([] if report.comparison is None else compared_markdown.section(report.comparison)),
         *_slices(report),
         _warnings(report),
         _origin(report),
@@ -93,7 +97,7 @@ def _metrics(report: Report) -> str:
     told = (
         f"The mean is over all exposures; `|responded` is over those with a clicked or bought item{words.also(report)}."
     )
-    listed = table(["metric", "value", "95 % interval", "n", "users", "note"], "lrrrrl", rows)
+    listed = table(["metric", "value", f"{words.level(report)} interval", "n", "users", "note"], "lrrrrl", rows)
     return f"## Metrics\n\n{told}\n\n{listed}"
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from recsys.contracts.report import Estimate, Fates, MetricResult, Rate, Report
+from recsys.evaluation import report_settings
+from recsys.evaluation.gates import GATE
 from recsys.evaluation.quality_text import FATE_WORDS, fate_rows, gaps, inferred, percent, slice_value
-from recsys.text import printable
+from recsys.text import level_of, printable
 
 __all__ = [
     "FATE_WORDS",
@@ -18,6 +20,7 @@ __all__ = [
     "headline_results",
     "inferred",
     "interval",
+    "level",
     "number",
     "of",
     "percent",
@@ -46,6 +49,11 @@ def number(value: float | None) -> str:
     return "—" if value is None else f"{value:.4f}"
 
 
+def level(report: Report) -> str:
+    """The level of the report's intervals: ``95 %``."""
+    return level_of(report_settings.level(report))
+
+
 def interval(estimate: Estimate) -> str:
     """``0.1012 to 0.1098``; a dash where there is none."""
     if estimate.low is None or estimate.high is None:
@@ -55,8 +63,13 @@ def interval(estimate: Estimate) -> str:
 
 def verdict(report: Report) -> str:
     """The status in a sentence."""
-    if report.summary.status == "pass":
-        return "PASS: the logs join, and the figures can be read."
+    status, passed = report.summary.status, "" if not report.gates else ", and no gate failed"
+    if status == "pass":
+        return f"PASS: the logs join, and the figures can be read{passed}."
+    if status == "fail":
+        return "FAIL: the figures can be read, and are worse than a gate allows."
+    if report.summary.reasons and all(reason.startswith(GATE) for reason in report.summary.reasons):
+        return "HOLD: the figures can be read, but do not decide a gate."
     return "HOLD: the figures below cannot be relied on."
 
 

@@ -1,0 +1,86 @@
+"""Options of ``run`` that are for pipelines: a baseline, a history, and what a job shows of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from recsys.contracts.report import Report
+
+Baseline = Annotated[
+    Path | None,
+    typer.Option(help="report.json of an earlier run: compare with it, and judge the gates of the YAML by it."),
+]
+History = Annotated[Path | None, typer.Option(help="Folder in which to keep the report, beside those of other runs.")]
+JUnit = Annotated[Path | None, typer.Option("--junit", help="JUnit XML to write: a test case for each check.")]
+StepSummary = Annotated[
+    str | None,
+    typer.Option(
+        help="File to which the Markdown report is appended; `env` is the one that GITHUB_STEP_SUMMARY names."
+    ),
+]
+FROM_ENVIRONMENT = "env"
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+
+
+def read_baseline(path: Path | None, mode: str) -> Report | None:
+    """The report to compare with; UsageError in another mode than offline, which has none."""
+    from recsys.errors import UsageError
+    from recsys.evaluation import report_files
+
+    if path is None:
+        return None
+    if mode != "offline":
+        raise UsageError("only an offline run has a baseline", where="--baseline", found=f"mode {mode}")
+    return report_files.read_offline(path)
+
+
+def check(history: Path | None, junit: Path | None, summary: str | None) -> Path | None:
+    """Before the work begins: StorageError or UsageError where something could not be written. The file of the step
+    summary."""
+    from recsys.evaluation import history as kept
+    from recsys.eventlog.whole import check_output
+
+    if history is not None:
+        kept.check(history)
+    if junit is not None:
+        check_output(junit)
+    named = _summary(summary)
+    if named is not None:
+        check_output(named)
+    return named
+
+
+def _summary(wanted: str | None) -> Path | None:
+    import os
+
+    from recsys.errors import UsageError
+
+    if wanted != FROM_ENVIRONMENT:
+        return None if wanted is None else Path(wanted)
+    named = os.environ.get(SUMMARY_VARIABLE)
+    if not named:
+        hint = "Name a file: --step-summary summary.md"
+        raise UsageError(
+            "there is no step summary here", where="--step-summary", found=f"no {SUMMARY_VARIABLE}", hint=hint
+        )
+    return Path(named)
+
+
+def write(report: Report, history: Path | None, junit: Path | None, summary: Path | None) -> None:
+    """All that is asked for."""
+    from recsys.evaluation import history as kept
+    from recsys.evaluation import junit as xml
+    from recsys.evaluation import step_summary
+    from recsys.evaluation.checks import checks
+    from recsys.evaluation.render import text, write
+
+    if history is not None:
+        kept.keep(report, history)
+    if junit is not None:
+        write(xml.render(checks(report), report), junit)
+    if summary is not None:
+        step_summary.append(text(report, "markdown"), summary)
