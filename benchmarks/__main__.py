@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import psutil
 
-NAMES = ("validate", "offline_run", "recommend", "exposure_log", "compact", "trace", "scale", "engines")
+NAMES = ("validate", "offline_run", "experiment", "recommend", "exposure_log", "compact", "trace", "scale", "engines")
 
 
 def machine() -> str:

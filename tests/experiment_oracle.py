@@ -292,7 +292,7 @@ def experiment_assignments(logs, asked):
     exposed = {row["request_id"] for row in seen(logs.exposures, asked)}
     named = Counter(row[3] for row in different if not row[5])
     return [
-        (len(rows), len(rows) - len(different), sum(row[5] for row in different), len(requests),
+        (len(rows), len(rows) - len(different), sum(bool(row[5]) for row in different), len(requests),
          len(requests - exposed), sum(n > 1 for n in named.values()))
     ]  # fmt: skip
 
@@ -300,7 +300,7 @@ def experiment_assignments(logs, asked):
 def experiment_standings(logs, asked):
     groups = defaultdict(list)
     for _, _, variant, _, n_items, error, *_, standing in experiment_exposures(logs, asked):
-        groups[variant, standing].append((n_items == 0, error))
+        groups[variant, standing].append((n_items == 0, bool(error)))
     return [(*key, len(rows), sum(empty for empty, _ in rows), sum(error for _, error in rows))
             for key, rows in groups.items()]  # fmt: skip
 

@@ -8,14 +8,23 @@
 -- with scope request, its request was assigned to somebody else), before_assignment, unassigned, ambiguous, too_recent, counts.
 -- Lists that are empty or an error count like any other. ambiguous: another list stands under the same request_id;
 -- where it is FALSE, no other row has the request_id.
-WITH named AS (
-    SELECT DISTINCT a.request_id, a.user_id
+WITH own_assignments AS (
+    SELECT a.request_id, a.user_id
     FROM subject_assignments AS a
     INNER JOIN experiment AS x ON a.experiment_id = x.experiment_id
 ),
 
-named_requests AS (
-    SELECT DISTINCT request_id FROM named
+named AS (
+    SELECT request_id, min(user_id) AS first_user_id, max(user_id) AS last_user_id
+    FROM own_assignments
+    GROUP BY request_id
+),
+
+-- Few requests were assigned to several users: only theirs are listed
+shared AS (
+    SELECT DISTINCT a.request_id, a.user_id
+    FROM own_assignments AS a
+    INNER JOIN named AS n ON a.request_id = n.request_id AND n.first_user_id <> n.last_user_id
 ),
 
 concerned AS (
@@ -24,14 +33,14 @@ concerned AS (
         e.slice_1, e.slice_2, e.slice_3, e.slice_4, e.slice_5, e.slice_6, e.slice_7, e.slice_8,
         e.anonymous OR e.user_id = e.request_id AS anonymous,
         u.variant, u.first_ts_us,
-        r.request_id IS NOT NULL AS is_named,
-        n.request_id IS NOT NULL AS is_own
+        n.request_id IS NOT NULL AS is_named,
+        coalesce(e.user_id = n.first_user_id, FALSE) OR s.request_id IS NOT NULL AS is_own
     FROM exposures AS e
     CROSS JOIN experiment AS x
     LEFT JOIN experiment_units AS u ON e.user_id = u.user_id
-    LEFT JOIN named_requests AS r ON e.request_id = r.request_id
-    LEFT JOIN named AS n ON e.request_id = n.request_id AND e.user_id = n.user_id
-    WHERE (u.user_id IS NOT NULL OR r.request_id IS NOT NULL) AND (x.as_of_us IS NULL OR e.ts_us <= x.as_of_us)
+    LEFT JOIN named AS n ON e.request_id = n.request_id
+    LEFT JOIN shared AS s ON e.request_id = s.request_id AND e.user_id = s.user_id
+    WHERE (u.user_id IS NOT NULL OR n.request_id IS NOT NULL) AND (x.as_of_us IS NULL OR e.ts_us <= x.as_of_us)
 )
 
 SELECT

@@ -107,6 +107,7 @@ assigned AS (
         min(slice_1) AS slice_1, min(slice_2) AS slice_2, min(slice_3) AS slice_3, min(slice_4) AS slice_4,
         min(slice_5) AS slice_5, min(slice_6) AS slice_6, min(slice_7) AS slice_7, min(slice_8) AS slice_8
     FROM staged_assignments
+    WHERE request_id IN (SELECT request_id FROM staged_outcomes)
     GROUP BY request_id
 ),
 

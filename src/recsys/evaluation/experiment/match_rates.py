@@ -30,13 +30,12 @@ def match_rates(joined: Joined) -> MatchRates:
     """
     query = (
         f"WITH judged AS ({_judged(joined)}), "
-        f"users AS (SELECT variant, user_id, {_CASTS} FROM judged WHERE variant IS NOT NULL GROUP BY variant, user_id) "
+        f"users AS (SELECT variant, user_id, {_CASTS} FROM judged GROUP BY variant, user_id) "
         "SELECT variant, count(*), sum(y), sum(n), sum(y * y), sum(y * n), sum(n * n) FROM users GROUP BY variant"
     )
-    arms = {arm: Moments(*map(int, sums)) for arm, *sums in sorted(joined.engine.rows(query))}
-    unknown = f"SELECT count(*) FROM ({_judged(joined)}) AS judged WHERE variant IS NULL AND matched = 0"
-    [(without,)] = joined.engine.rows(unknown)
-    return MatchRates(arms, without)
+    found = {arm: Moments(*map(int, sums)) for arm, *sums in joined.engine.rows(query)}
+    of_none = found.pop(None, Moments())
+    return MatchRates({arm: found[arm] for arm in sorted(found)}, of_none.n - of_none.y)
 
 
 def _judged(joined: Joined) -> str:
@@ -48,19 +47,21 @@ def _judged(joined: Joined) -> str:
         context = f"LEFT JOIN arms AS k ON o.unmatched AND {named} = x.experiment_id AND {arm} = k.variant "
         own = ", k.variant"
     return (
-        "WITH shown AS (SELECT request_id, min(variant) AS variant FROM experiment_exposures "
+        "WITH done AS (SELECT f.*, f.fate IN ('orphan', 'ambiguous') AS unmatched FROM outcome_fates AS f "
+        "CROSS JOIN experiment AS x WHERE f.fate <> 'duplicate' AND (x.as_of_us IS NULL OR f.ts_us <= x.as_of_us)), "
+        # Few lists have an outcome: only those are looked up
+        "shown AS (SELECT request_id, min(variant) AS variant FROM experiment_exposures "
         "WHERE variant IS NOT NULL AND standing IN ('counts', 'too_recent', 'ambiguous') "
+        "AND request_id IN (SELECT request_id FROM done) "
         "GROUP BY request_id HAVING min(variant) = max(variant)), "
         "named AS (SELECT a.request_id, min(u.variant) AS variant FROM subject_assignments AS a "
         "INNER JOIN experiment AS x ON a.experiment_id = x.experiment_id "
         "INNER JOIN experiment_units AS u ON a.user_id = u.user_id WHERE NOT a.anonymous "
+        "AND a.request_id IN (SELECT request_id FROM done) "
         "GROUP BY a.request_id HAVING min(u.variant) = max(u.variant)), "
-        "arms AS (SELECT DISTINCT variant FROM experiment_units), "
-        "done AS (SELECT f.*, f.fate IN ('orphan', 'ambiguous') AS unmatched FROM outcome_fates AS f "
-        "WHERE f.fate <> 'duplicate') "
+        "arms AS (SELECT DISTINCT variant FROM experiment_units) "
         f"SELECT coalesce(s.variant, n.variant{own}) AS variant, o.user_id, "
         "CASE WHEN o.unmatched THEN 0 ELSE 1 END AS matched "
         "FROM done AS o CROSS JOIN experiment AS x LEFT JOIN shown AS s ON o.request_id = s.request_id "
         f"LEFT JOIN named AS n ON o.request_id = n.request_id {context}"
-        "WHERE x.as_of_us IS NULL OR o.ts_us <= x.as_of_us"
     )

@@ -18,18 +18,21 @@ Origins = dict[tuple[str, str], dict[str, int]]
 
 def origins(joined: Joined, keys: Sequence[str]) -> Origins:
     """Units by arm and by what their first assignment says: of slice keys, and of its ``day`` (UTC)."""
+    places = [joined.slice_keys.index(key) + 1 for key in keys]
+    values = "".join(f", coalesce(slice_{place}, '{UNKNOWN}') AS slice_{place}" for place in places)
+    joined.engine.create(
+        "unit_origins",
+        f"SELECT variant, (first_ts_us + {_YEAR_1 * _DAY_US}) // {_DAY_US} AS first_day{values} FROM first_assignments",
+    )
     found: Origins = {}
-    for key in keys:
-        found |= _units_by(joined, key, f"coalesce(slice_{joined.slice_keys.index(key) + 1}, '{UNKNOWN}')")
-    days = _units_by(joined, DAY, f"(first_ts_us + {_YEAR_1 * _DAY_US}) // {_DAY_US}")
+    for key, place in zip(keys, places, strict=True):
+        found |= _units_by(joined, key, f"slice_{place}")
+    days = _units_by(joined, DAY, "first_day")
     return found | {(DAY, str(date(1, 1, 1) + timedelta(days=int(day)))): arms for (_, day), arms in days.items()}
 
 
-def _units_by(joined: Joined, key: str, expression: str) -> Origins:
-    rows = joined.engine.rows(
-        f"WITH placed AS (SELECT {expression} AS value, variant FROM first_assignments) "
-        "SELECT value, variant, count(*) FROM placed GROUP BY value, variant"
-    )
+def _units_by(joined: Joined, key: str, column: str) -> Origins:
+    rows = joined.engine.rows(f"SELECT {column}, variant, count(*) FROM unit_origins GROUP BY {column}, variant")
     found: Origins = {}
     for value, arm, units in sorted(rows):
         found.setdefault((key, value), {})[arm] = units
