@@ -21,8 +21,9 @@ import scipy.stats
 
 import finished_simulation as finished
 import planned_simulation as planned
-from experiment_simulation import LOOKS, distances, divisions, lifted, log_e_values, null
+from experiment_simulation import BUYERS, LOOKS, distances, divisions, lifted, log_e_values, null
 from recsys.evaluation.experiment.measures import RATIOS
+from recsys.statistics.comparison import compare
 from recsys.statistics.srm_sequential import ALARM
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "error-rates.md"
@@ -79,6 +80,20 @@ def covered(runs: int, sizes: tuple[int, int], sigma: float, lift: float, *, bou
         for figure, both in counts.items()
         for interval, count in zip(("difference", "relative"), both, strict=True)
     ]
+
+
+def covered_with_buyers(runs: int) -> list[Row]:
+    """Nothing differs between 180,000 users and 20,000, of whom about 400 buy: as many as a small arm needs."""
+    rng, sizes = np.random.default_rng(8), (180_000, 20_000)
+    counts = {"revenue per user": 0, "revenue per user, capped": 0}
+    for _ in range(runs):
+        amounts = [np.rint(rng.lognormal(5, 1.2, rng.binomial(size, BUYERS))) for size in sizes]
+        cap = finished.cap_of(*amounts)
+        for name, limit in zip(counts, (math.inf, cap), strict=True):
+            arms = [finished.per_user(np.minimum(each, limit), n) for each, n in zip(amounts, sizes, strict=True)]
+            counts[name] += int(finished.holds(compare(*arms, scale=1), 0.0, 0.0)[0])
+    bounds = (None, None), (0.94, 0.96)
+    return [Row(name, count, runs, *bound) for (name, count), bound in zip(counts.items(), bounds, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -174,11 +189,11 @@ def alarmed() -> list[Row]:
 
 
 def guarded(runs: int) -> list[Row]:
-    """The default guardrail on errors: without harm, and where the candidate is worse by just the margin."""
+    """The default guardrail on empty lists: without harm, and where the candidate is worse by just the margin."""
     rows = []
-    for share, users in ((0.5, 2_000), (0.1, 10_000), (0.9, 10_000)):
+    for share, users in ((0.5, 10_000), (0.1, 20_000), (0.9, 20_000)):
         split = f"{(1 - share) * 100:.0f}/{share * 100:.0f}"
-        harmless, marginal = statuses(share, users, 0.0, runs), statuses(share, users, 0.005, runs)
+        harmless, marginal = statuses(share, users, 0.0, runs), statuses(share, users, 0.01, runs)
         rows += [
             Row(f"{split}, no harm: fails", harmless["fail"], runs, high=ONE_SIDE),
             Row(f"{split}, no harm: passes", harmless["pass"], runs),
@@ -189,13 +204,13 @@ def guarded(runs: int) -> list[Row]:
 
 
 def statuses(share: float, users: int, harm: float, runs: int) -> Counter[str]:
-    """In how many of so many experiments the guardrail on errors had each status at any of 14 looks."""
+    """In how many of so many experiments the guardrail on empty lists had each status at any of 14 looks."""
     rng = np.random.default_rng([zlib.crc32(f"{share} {users} {harm}".encode()), 7])
-    measure, counts = RATIOS["error_rate"], Counter()
+    measure, counts = RATIOS["empty_rate"], Counter()
     for _ in range(runs):
-        arms = lifted(rng, "errors", share, users, harm)[:2]
+        arms = lifted(rng, "empty", share, users, harm)[:2]
         seen = {
-            planned.status_of_errors(*(planned.of_moments(measure, arm.moments(look), 0) for arm in arms))
+            planned.status_of_empty(*(planned.of_moments(measure, arm.moments(look), 0) for arm in arms))
             for look in range(LOOKS)
         }
         counts.update(seen)
@@ -206,6 +221,7 @@ GROUPS: dict[str, Callable[[], list[Row]]] = {
     "One look, nothing differs, 50/50": partial(covered, 10_000, (5_000, 5_000), 1.2, 0.0),
     "One look, 20 % more, 50/50": partial(covered, 10_000, (5_000, 5_000), 1.2, 0.2),
     "One look, 20 % more, 90/10": partial(covered, 4_000, (9_000, 1_000), 1.2, 0.2, bounded=False),
+    "One look, nothing differs, 90/10 with 400 buyers": partial(covered_with_buyers, 10_000),
     "One look, 20 % more, a heavier tail": partial(covered, 4_000, (5_000, 5_000), 2.5, 0.2, bounded=False),
     "Fourteen looks, nothing differs: click rate": partial(undecided, "ctr", 5_000, 1_500),
     "Fourteen looks, nothing differs: conversions per user": partial(undecided, "conversion", 5_000, 3_000),
@@ -214,7 +230,7 @@ GROUPS: dict[str, Callable[[], list[Row]]] = {
     "Fourteen looks, a quarter more buyers": partial(held, "conversion", 0.25, 2_000, 2_000),
     "Power of the sequence": partial(shipped, 600),
     "Power at a horizon": partial(found, 2_000),
-    "Guardrail on errors, fourteen looks": partial(guarded, 1_500),
+    "Guardrail on empty lists, fourteen looks": partial(guarded, 600),
     "Sample ratio while running": alarmed,
 }
 """Heading → rows."""
@@ -242,16 +258,14 @@ def written(page: str, title: str, rows: Sequence[Row]) -> str:
 
 def main() -> None:
     """Compute all rows and write the page."""
-    page = PAGE.read_text(encoding="utf-8")
     with ProcessPoolExecutor(2) as pool:
         for title, job in {title: pool.submit(group) for title, group in GROUPS.items()}.items():
             rows = job.result()
             print(f"\n{title}\n{table(rows)}")
-            page = written(page, title, rows)
+            PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), title, rows), encoding="utf-8")
             for row in rows:
                 if not row.within():
                     print(f"OUT OF BOUND: {row}")
-    PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

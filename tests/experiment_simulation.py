@@ -18,7 +18,7 @@ from recsys.statistics.srm_sequential import CONCENTRATION
 LOOKS = 14
 BUYERS = 0.02
 CTR = 0.1
-ERRORS = 0.002
+EMPTY = 0.005
 SIGMA = 1.2
 CAP = 0.99
 MOST_LISTS = 200
@@ -92,14 +92,12 @@ def _until(user: np.ndarray, look: np.ndarray, users: int, looks: int, weights: 
 
 def population(rng, n: int, kind: str, *, looks: int = LOOKS, lift: float = 0.0, buyers: float = BUYERS) -> Population:
     """``n`` users. kind "ctr": clicks per list, each user with a rate of its own around 10 %, to which ``lift`` is
-    added. "errors": lists that were an error, 0.2 % of them and ``lift``, which some users see much more often. And of
+    added. "empty": lists that hold nothing, 0.5 % of them and ``lift``, which some users see much more often. And of
     users of whom the share ``buyers`` buys: "conversion", conversions per user, and "revenue", log-normal amounts."""
-    if kind in ("ctr", "errors"):
+    if kind in ("ctr", "empty"):
         start = rng.random(n)
         user, look = _rows(rng, start, activity(rng, n), looks)
-        rate = (
-            rng.beta(40 * CTR, 40 * (1 - CTR), n) + lift if kind == "ctr" else rng.beta(1, 1 / (ERRORS + lift) - 1, n)
-        )
+        rate = rng.beta(40 * CTR, 40 * (1 - CTR), n) + lift if kind == "ctr" else rng.beta(1, 1 / (EMPTY + lift) - 1, n)
         clicks = rng.random(len(user)) < rate[user]
         y, shown = _until(user[clicks], look[clicks], n, looks), _until(user, look, n, looks)
         return Population(kind, (start * looks).astype(int), np.zeros(looks, dtype=int), y, shown)
@@ -170,11 +168,11 @@ def null(rng, kind: str, share: float, users: int) -> tuple[Looks, Looks]:
 
 
 def lifted(rng, kind: str, share: float, users: int, lift: float) -> tuple[Looks, Looks, np.ndarray]:
-    """Control and candidate, and the true difference at each look: ``lift`` of the rate of clicks or errors, or of
+    """Control and candidate, and the true difference at each look: ``lift`` of the rate of clicks or empty lists, or of
     the conversions by so large a share of more buyers."""
     more = int(rng.binomial(users, share))
     before = population(rng, users - more, kind)
-    if kind in ("ctr", "errors"):
+    if kind in ("ctr", "empty"):
         after, truth = population(rng, more, kind, lift=lift), np.full(LOOKS, lift)
     else:
         after = population(rng, more, kind, buyers=BUYERS * (1 + lift))

@@ -16,6 +16,7 @@ from recsys.evaluation.experiment.look import Look
 from recsys.statistics.aggregates import Aggregates
 from recsys.statistics.comparison import Comparison, compare
 from recsys.statistics.cuped import cuped
+from recsys.statistics.moments import Moments
 
 PEOPLE = 2**18
 COLUMNS = ("units", "n", "clicks", "bought", "revenue", "capped", "pre_n", "pre_clicks", "pre_revenue", "has_past")
@@ -93,6 +94,12 @@ def summed(users: np.ndarray) -> Aggregates:
     squares = np.einsum("au,bu->ab", by_column, by_column).astype(np.int64).tolist()
     products = {(a, b): squares[PLACE[a]][PLACE[b]] for a in COLUMNS for b in COLUMNS if a <= b}
     return Aggregates(len(users), {name: squares[0][place] for name, place in PLACE.items()}, products)
+
+
+def per_user(amounts: np.ndarray, users: int) -> Moments:
+    """Of so many users, all of whom have nothing but for those who have these amounts."""
+    total = int(amounts.sum())
+    return Moments(users, total, users, int(np.einsum("u,u->", amounts, amounts)), total, users)
 
 
 def compared(figure: Figure, control: Aggregates, candidate: Aggregates) -> Comparison:

@@ -64,11 +64,11 @@ def verdict(measure: measures.RatioMeasure, control: Aggregates, candidate: Aggr
     return decide(evidence(metrics=[told], guardrails=[], **_fields(found))).decision
 
 
-def status_of_errors(control: Aggregates, candidate: Aggregates) -> str:
-    """Of one look, of the default guardrail on errors."""
+def status_of_empty(control: Aggregates, candidate: Aggregates) -> str:
+    """Of one look, of the default guardrail on empty lists."""
     config = ExperimentConfig()
     sums = Sums({"A": control, "B": candidate}, {}, {}, {}, {}, None, frozenset())
-    [limit] = [each for each in config.guardrails if each.metric == "error_rate"]
+    [limit] = [each for each in config.guardrails if each.metric == "empty_rate"]
     found = guarded(limit, Pair("A", "B", sums, config), looks(config, rule(config, 1, NOW, NOW))[1])
     return status(found)
 
