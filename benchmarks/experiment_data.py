@@ -1,4 +1,4 @@
-"""Parquet logs of an experiment for the benchmarks: users of a long-tailed activity in two arms, made by DuckDB once."""
+"""Parquet logs of an experiment for the benchmarks: users of uneven activity in two arms, made by DuckDB once."""
 
 from pathlib import Path
 
@@ -69,8 +69,8 @@ def _write(folder: Path, users: int) -> None:
     outcome = "request_id, user_id, 'item_' || (hash(number, 2) % 4000 * 5 + 2) AS item_id"
     _copy(
         connection, folder / "outcomes",
-        f"SELECT {outcome}, 'click' AS event_type, ts + INTERVAL 20 SECONDS AS ts, NULL::DOUBLE AS value FROM {clicked} "
-        f"UNION ALL SELECT {outcome}, 'conversion' AS event_type, ts + INTERVAL 90 SECONDS AS ts, "
+        f"SELECT {outcome}, 'click' AS event_type, ts + INTERVAL 20 SECONDS AS ts, NULL::DOUBLE AS value "
+        f"FROM {clicked} UNION ALL SELECT {outcome}, 'conversion' AS event_type, ts + INTERVAL 90 SECONDS AS ts, "
         f"round(exp(3 + draw / 400.0), 2) AS value FROM {clicked} AND number % 10 = 0",
     )  # fmt: skip
 
