@@ -21,8 +21,11 @@ def demo(
     requests: Annotated[int, typer.Option(min=1, max=1_000_000, help="Recommend requests to send.")] = 5_000,
     seed: Annotated[int, typer.Option(min=0, help="Two demos with one seed show the same lists.")] = 1,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes of the service.")] = 2,
+    break_logging: Annotated[
+        bool, typer.Option("--break-logging", help="Add an arm whose outcomes partly lose their request ids.")
+    ] = False,
 ) -> None:
-    """Serve a shop, let simulated shoppers use it over HTTP, and turn the logs into a report.
+    """Serve a shop, let simulated shoppers use it over HTTP, turn the logs into a report, and decide an experiment.
 
     Everything runs on this machine, on a free port, with an embedded PostgreSQL that goes away at the end.
 
@@ -30,6 +33,7 @@ def demo(
 
         recsys-demo
         recsys-demo --out /tmp/shop --requests 20000 --seed 7
+        recsys-demo --break-logging
     """
     from recsys.demo import run, summary
 
@@ -38,7 +42,7 @@ def demo(
         task = progress.add_task("shoppers", total=requests)
         made = run.run(
             out.resolve(),
-            run.Size(requests=requests, workers=workers),
+            run.Size(requests=requests, workers=workers, broken=break_logging),
             seed,
             on_step=lambda text: progress.console.print(f"• {text}"),
             on_visit=lambda: progress.advance(task),

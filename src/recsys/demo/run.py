@@ -1,4 +1,5 @@
-"""The whole loop: a shop, its service, its shoppers, their logs and a report. Composes programs; computes nothing."""
+"""The whole loop: a shop, its service, its shoppers, their logs, a report and decisions. It composes programs, and
+computes nothing."""
 
 from __future__ import annotations
 
@@ -12,28 +13,25 @@ from pathlib import Path
 
 import msgspec
 
+from recsys.contracts.decision import Decision
 from recsys.contracts.report import Report
-from recsys.demo import programs, shop, shoppers, traffic
+from recsys.demo import experiment, programs, shop, shoppers, traffic
 from recsys.errors import UsageError
 
 TENANT = "demo"
 EXPOSURES, OUTCOMES, ASSIGNMENTS = "exposures.eval.jsonl", "outcomes.jsonl", "assignments.jsonl"
 REPORTS = ("report.json", "report.md", "report.html")
+DECISIONS = ("experiment.json", "experiment.md", "experiment.html")
 ITEMS, EVENTS, CONFIG, SERVICE_LOG = "items.jsonl", "events.jsonl", "config.json", "service.log"
-SNAPSHOT = "snapshot.json"
-MADE = (EXPOSURES, OUTCOMES, ASSIGNMENTS, *REPORTS, ITEMS, EVENTS, CONFIG, SNAPSHOT, SERVICE_LOG)
+SNAPSHOT, SETTINGS = "snapshot.json", "experiment.yaml"
+MADE = (
+    EXPOSURES, OUTCOMES, ASSIGNMENTS, *REPORTS, *DECISIONS, SETTINGS, ITEMS, EVENTS, CONFIG, SNAPSHOT, SERVICE_LOG,
+)  # fmt: skip
+DECIDED = (0, 2, 3)
+"""Ship, hold and rollback: any of them is what the demo is meant to show."""
 
 # Fixed on purpose: the demo's people do not exist, and two demos must give the same pseudonyms and variants.
 DEMO_SALT = "the demo's people do not exist, so their salt is no secret"
-
-TENANT_CONFIG = {
-    "weights": {"pop": 0.7, "cooc": 0.3},
-    "experiments": {
-        traffic.EXPERIMENT: {
-            "variants": {"control": {}, "candidate": {"weights": {"pop": 0.2, "cooc": 0.8}}},
-        }
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Demo:
     out: Path
     traffic: traffic.Traffic
     report: Report
+    decisions: list[Decision]
     seconds: float
 
 
@@ -51,13 +50,14 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Size:
-    """How large the shop is. The defaults are those of ``make demo``."""
+    """How large the shop is. ``broken``: one more arm, of broken logging. The defaults are those of ``make demo``."""
 
     requests: int = 5_000
     items: int = 2_000
     shoppers: int = 4_000
     events: int = 200_000
     workers: int = 2
+    broken: bool = False
 
 
 def run(
@@ -87,7 +87,8 @@ def run(
             sent = traffic.send(store, visits, address, on_visit=on_visit, on_answer=on_answer)
         programs.run("recsys-service", "snapshot", "--tenant", TENANT, "--output", str(out / SNAPSHOT), env=env)
         report = _evaluate(out, env, on_step)
-    return Demo(out=out, traffic=sent, report=report, seconds=time.perf_counter() - started)
+        decisions = _decide(out, env, on_step)
+    return Demo(out=out, traffic=sent, report=report, decisions=decisions, seconds=time.perf_counter() - started)
 
 
 def _clear(out: Path) -> None:
@@ -132,7 +133,8 @@ def _prepare(store: shop.Shop, size: Size, out: Path, env: dict[str, str], on_st
     on_step(f"a shop of {size.items:,} items and {size.events:,} past events")
     shop.write_items(store, out / ITEMS)
     shop.write_events(store, out / EVENTS, events=size.events)
-    (out / CONFIG).write_bytes(msgspec.json.encode(TENANT_CONFIG) + b"\n")
+    (out / CONFIG).write_bytes(msgspec.json.encode(experiment.configuration(broken=size.broken)) + b"\n")
+    experiment.write_settings(out / SETTINGS, broken=size.broken)
     on_step("recsys-service: tenant, key, configuration, import of items and events")
     programs.run("recsys-service", "migrate", env=env)
     programs.run("recsys-service", "tenant", "create", TENANT, env=env)
@@ -153,4 +155,16 @@ def _evaluate(out: Path, env: dict[str, str], on_step: Step) -> Report:
     programs.run("recsys-eval", "join", *both, env=env)
     outputs = [word for name in REPORTS for word in ("--output", str(out / name))]
     programs.run("recsys-eval", "run", "--mode", "offline", *both, "--items", str(out / ITEMS), *outputs, env=env)
-    return msgspec.json.decode((out / "report.json").read_bytes(), type=Report)
+    return msgspec.json.decode((out / REPORTS[0]).read_bytes(), type=Report)
+
+
+def _decide(out: Path, env: dict[str, str], on_step: Step) -> list[Decision]:
+    """Decide the experiment, and read the decisions back."""
+    on_step("recsys-eval: run --mode experiment")
+    logs = zip(("--exposures", "--outcomes", "--assignments"), (EXPOSURES, OUTCOMES, ASSIGNMENTS), strict=True)
+    inputs = [word for option, name in logs for word in (option, str(out / name))]
+    outputs = [word for name in DECISIONS for word in ("--output", str(out / name))]
+    settings = ["--config", str(out / SETTINGS)]
+    programs.run("recsys-eval", "run", *settings, *inputs, *outputs, env=env, expect=DECIDED)
+    report = msgspec.json.decode((out / DECISIONS[0]).read_bytes(), type=Report)
+    return [] if report.experiment is None else [each.decision for each in report.experiment.candidates]

@@ -82,15 +82,15 @@ def react(shop: Shop, visit: Visit, shown: list[int]) -> list[Action]:
     actions = []
     for rank, item in enumerate(shown, start=1):
         p_click = examination(rank) * attraction(shop, visit.shopper, item)
-        if _draw(shop.seed, visit.request_id, item, "click") >= p_click:
+        if draw(shop.seed, visit.request_id, str(item), "click") >= p_click:
             continue
         actions.append(Action(item, "click"))
-        if _draw(shop.seed, visit.request_id, item, "buy") < BUY_AFTER_CLICK:
+        if draw(shop.seed, visit.request_id, str(item), "buy") < BUY_AFTER_CLICK:
             actions.append(Action(item, "conversion", float(shop.price[item])))
     return actions
 
 
-def _draw(seed: int, request_id: str, item: int, question: str) -> float:
-    """A number in [0, 1) that depends on these words alone."""
-    digest = blake2b(f"{seed}\0{request_id}\0{item}\0{question}".encode(), digest_size=8).digest()
+def draw(seed: int, *words: str) -> float:
+    """A number in [0, 1) that depends on the seed and these words alone."""
+    digest = blake2b("\0".join((str(seed), *words)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64

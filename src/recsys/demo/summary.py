@@ -7,7 +7,9 @@ import statistics
 from rich.console import Console
 from rich.table import Table
 
+from recsys.contracts.decision import Decision
 from recsys.contracts.report import Estimate, Rate, Report
+from recsys.demo.experiment import CONTROL, EXPERIMENT
 from recsys.demo.run import Demo
 
 
@@ -25,9 +27,19 @@ def show(demo: Demo, console: Console) -> None:
         f"HTTP as the shoppers saw it: {sent.requests / sent.seconds:,.0f} requests/s, "
         f"median {statistics.median(sent.latencies_ms):.1f} ms, p99 {slow:.1f} ms (client and service on one machine)"
     )
+    console.print(f"\nThe experiment {EXPERIMENT}, each arm against {CONTROL}:")
+    for decision in demo.decisions:
+        console.print(decided(decision), soft_wrap=True, highlight=False, markup=False)
     console.print(
-        f"The whole demo took {demo.seconds:.0f} s. Read {demo.out / 'report.html'} or {demo.out / 'report.md'}."
+        f"\nThe whole demo took {demo.seconds:.0f} s. Read {demo.out / 'report.html'}, and on the experiment "
+        f"{demo.out / 'experiment.html'}."
     )
+
+
+def decided(decision: Decision) -> str:
+    """``better  SHIP      ctr +0.6 (+74 %) ...``: an arm with the first of its reasons."""
+    first = decision.reasons[0] if decision.reasons else "no reason was given"
+    return f"  {decision.candidate:<8}{decision.decision.upper():<10}{first}"
 
 
 def _percent(rate: Rate) -> str:

@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
+from recsys.demo.experiment import EXPERIMENT, sent_request_id
 from recsys.demo.shop import Shop, item_id, item_index, shopper_id
 from recsys.demo.shoppers import LIST_LENGTH, Action, Visit, react
 from recsys.errors import StorageError
 
 CONNECTIONS = 8
-EXPERIMENT = "demo-ranking"
 TIMEOUT_S = 30.0
 OnAnswer = Callable[[Visit, dict[str, Any]], None]
 
@@ -85,7 +85,8 @@ def _play(shop: Shop, visit: Visit, client: _Client, on_answer: OnAnswer) -> tup
     shown = [item_index(item["item_id"]) for item in answer["items"]]
     actions = react(shop, visit, shown)
     if actions:
-        results = client.post("/v1/outcomes", {"outcomes": _outcomes(visit, actions)})["results"]
+        rows = _outcomes(shop.seed, visit, answer["meta"]["experiment"]["variant"], actions)
+        results = client.post("/v1/outcomes", {"outcomes": rows})["results"]
         refused = [result for result in results if result["status"] != "accepted"]
         if refused:
             raise StorageError("the service did not accept an outcome", found=str(refused[0]))
@@ -105,17 +106,19 @@ def _recommend_body(visit: Visit) -> dict[str, Any]:
     return body
 
 
-def _outcomes(visit: Visit, actions: list[Action]) -> list[dict[str, Any]]:
+def _outcomes(seed: int, visit: Visit, variant: str, actions: list[Action]) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
+    request_id = sent_request_id(seed, visit, variant)
+    experiment = {"experiment_id": EXPERIMENT, "experiment_variant": variant}
     rows = []
     for delay, action in enumerate(actions):
         row: dict[str, Any] = {
-            "request_id": visit.request_id,
+            "request_id": request_id,
             "user_id": shopper_id(visit.shopper),
             "item_id": item_id(action.item),
             "event_type": action.event_type,
             "ts": now + timedelta(milliseconds=delay),
-            "context": {"surface": visit.surface, "device": visit.device},
+            "context": {"surface": visit.surface, "device": visit.device, **experiment},
         }
         if action.value is not None:
             row["value"] = action.value
