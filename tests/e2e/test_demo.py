@@ -13,11 +13,15 @@ from recsys.attribution.doctor.diagnose import diagnose
 from recsys.attribution.policy import Policy
 from recsys.attribution.trace.trace import Asked, trace
 from recsys.contracts import snapshot as snapshots
+from recsys.demo import experiment
 from recsys.demo import run as demo
 from recsys.demo import shop as shops
 from recsys.demo.shoppers import plan, react
+from recsys.demo.summary import decided
+from recsys.evaluation import config, replay
 
 SMALL = demo.Size(requests=240, items=300, shoppers=200, events=6_000, workers=2)
+LARGE = demo.Size(requests=2_400, items=1_000, shoppers=4_000, events=60_000, workers=2, broken=True)
 SEED = 5
 ANSWERS = {}
 """Request id → the answer that the shopper got over HTTP."""
@@ -72,13 +76,15 @@ def test_rates_are_as_promised(made):
 
 
 def test_assignments_agree_with_exposures(made):
-    """Every request has one assignment line, and it names the variant in the exposure's context."""
+    """Every request has one assignment line, and it names the variant in the exposure's and the outcomes' context."""
     assigned = {row["request_id"]: row["variant"] for row in lines(made.out / demo.ASSIGNMENTS)}
     exposures = lines(made.out / demo.EXPOSURES)
     assert len(assigned) == len(exposures)
     for row in exposures:
         assert row["context"]["experiment_variant"] == assigned[row["request_id"]]
-    assert set(assigned.values()) == {"control", "candidate"}
+    assert set(assigned.values()) == {"control", "better", "equal", "worse"}
+    arms = {(row["request_id"], row["context"]["experiment_variant"]) for row in lines(made.out / demo.OUTCOMES)}
+    assert arms <= set(assigned.items())
 
 
 def traced(made, request_id):
@@ -122,7 +128,8 @@ def test_a_trace_shows_the_truth(made):
         [experiment] = found.experiments
         assert experiment.agree
         assert experiment.shown == [meta["experiment"]["variant"]]
-        weights = {"control": (0.7, 0.3), "candidate": (0.2, 0.8)}[meta["experiment"]["variant"]]
+        truth = {"control": (0.7, 0.3), "better": (0.1, 0.9), "equal": (0.7, 0.3), "worse": (0.0, 0.0)}
+        weights = truth[meta["experiment"]["variant"]]
         assert (found.applied.weights.pop, found.applied.weights.cooc) == weights
         assert found.applied.config.diff == []
 
@@ -153,6 +160,59 @@ def test_the_doctor_finds_nothing(made):
     assert {check.detector for check in told.checks if check.unable} == {"propensities", "window_too_short"}
 
 
+def test_few_requests_decide_nothing(made):
+    """With 40 users an arm nothing is decided, and the reasons say so; the YAML in the folder declares all arms."""
+    assert [(each.candidate, each.decision) for each in made.decisions] == [
+        ("better", "hold"), ("equal", "hold"), ("worse", "hold"),
+    ]  # fmt: skip
+    assert all("of 100 needed" in each.reasons[0] for each in made.decisions)
+    asked = config.read(str(made.out / demo.SETTINGS)).experiment
+    assert asked.arms == dict.fromkeys(experiment.VARIANTS, 1.0)
+    assert {(rule.metric, rule.limit) for rule in asked.guardrails} == {
+        ("error_rate", 0.0), ("empty_rate", 0.0), ("latency_p95", 500.0),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """A larger demo with the arm whose old apps make up request ids."""
+    out = tmp_path_factory.mktemp("broken")
+    return demo.run(out, LARGE, 1, on_step=lambda text: None, on_visit=lambda: None)
+
+
+def test_the_experiment_is_decided_by_its_truth(broken):
+    """Better ships, equal and broken hold, worse is rolled back; the reasons say why, and a replay says the same."""
+    found = {each.candidate: each for each in broken.decisions}
+    assert {name: each.decision for name, each in found.items()} == {
+        "better": "ship", "equal": "hold", "worse": "rollback", "broken": "hold",
+    }  # fmt: skip
+    first = {name: each.reasons[0] for name, each in found.items()}
+    assert first["better"].startswith("ctr +")
+    assert first["better"].endswith("better than the control, beyond chance")
+    assert first["equal"].endswith("it may be no better than the control")
+    assert first["worse"].endswith("worse beyond chance")
+    assert first["broken"].startswith("100.00% of control's and 9")
+    assert [check.name for check in found["broken"].integrity if check.told == first["broken"]] == ["arms match alike"]
+    assert len(found["broken"].reasons) == 1
+    assert all(not difference for _, difference in map(replay.replayed, replay.read(broken.out / demo.DECISIONS[0])))
+    assert [decided(each).split()[:2] for each in broken.decisions] == [
+        ["better", "SHIP"], ["equal", "HOLD"], ["worse", "ROLLBACK"], ["broken", "HOLD"],
+    ]  # fmt: skip
+
+
+def test_only_the_broken_arm_loses_outcomes(broken):
+    """About a tenth of its outcomes, and no other's, name a request that nobody made; over 95 % of all match."""
+    shown = {row["request_id"] for row in lines(broken.out / demo.EXPOSURES)}
+    lost, rows = Counter(), Counter()
+    for row in lines(broken.out / demo.OUTCOMES):
+        arm = row["context"]["experiment_variant"]
+        rows[arm] += 1
+        lost[arm] += row["request_id"] not in shown
+    assert {arm for arm, count in lost.items() if count} == {"broken"}
+    assert 0.06 < lost["broken"] / rows["broken"] < 0.14
+    assert broken.report.data_quality.rates.match.value > 0.95
+
+
 def test_no_raw_id_reaches_a_log(made):
     """The shop's own names of shoppers are in none of the files that the service wrote."""
     for name in (demo.EXPOSURES, demo.OUTCOMES, demo.ASSIGNMENTS, demo.SERVICE_LOG):
@@ -175,7 +235,7 @@ def test_the_same_seed_gives_the_same_demo(made, tmp_path):
 
 @pytest.mark.long
 def test_the_command_tells_what_it_made(tmp_path):
-    """``recsys-demo`` exits 0, prints rates and a metrics table, and leaves all files."""
+    """``recsys-demo`` exits 0, prints rates, a metrics table and a line for each arm, and leaves all files."""
     done = subprocess.run(
         [sys.executable, "-c", "from recsys.demo.cli import main; main()", "--out", str(tmp_path), "--requests", "60"],
         capture_output=True, text=True, timeout=200, check=False,
@@ -183,5 +243,8 @@ def test_the_command_tells_what_it_made(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "100.0%" in done.stdout
     assert "ndcg@10" in done.stdout
-    for name in (demo.EXPOSURES, demo.OUTCOMES, demo.ASSIGNMENTS, *demo.REPORTS):
+    assert [line.split()[:2] for line in done.stdout.splitlines() if line.startswith("  ")] == [
+        [arm, "HOLD"] for arm in ("better", "equal", "worse")
+    ]
+    for name in (demo.EXPOSURES, demo.OUTCOMES, demo.ASSIGNMENTS, *demo.REPORTS, *demo.DECISIONS):
         assert (tmp_path / name).stat().st_size > 0
