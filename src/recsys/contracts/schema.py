@@ -15,6 +15,7 @@ from recsys.contracts.comparison import Comparison
 from recsys.contracts.decision import Decision
 from recsys.contracts.diagnosis import Diagnosis
 from recsys.contracts.events import RECORDS
+from recsys.contracts.history import RunHistory
 from recsys.contracts.report import Report
 from recsys.contracts.report_comparison import ReportComparison
 from recsys.contracts.snapshot import Snapshot
@@ -29,6 +30,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
     "comparison.v1": Comparison,
     "decision.v1": Decision,
     "report_comparison.v1": ReportComparison,
+    "history.v1": RunHistory,
     "trace.v1": Trace,
 }
 

@@ -7,28 +7,16 @@ runs at once do not meet: the name holds the run's own id.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
-from recsys.contracts.report import Report
-from recsys.errors import InputError, RecsysError, StorageError
+from msgspec.structs import replace
+
+from recsys.contracts.history import PastRun, RunHistory
+from recsys.contracts.report import Estimate, Report
+from recsys.errors import InputError, RecsysError, StorageError, UsageError, nearest
 from recsys.evaluation import report_files
-
-
-class Kept(NamedTuple):
-    """A report of a history, and the name of its file."""
-
-    name: str
-    report: Report
-
-
-class History(NamedTuple):
-    """The reports, oldest first, and in words which files are none."""
-
-    runs: list[Kept]
-    unreadable: list[str]
 
 
 def check(folder: Path) -> None:
@@ -63,25 +51,65 @@ def keep(report: Report, folder: Path) -> Path:
     return path
 
 
-def read(folder: Path, *, mode: str | None = None) -> History:
-    """The reports of a folder, of one mode or of all; files that are none are told. InputError where there is no such
-    folder."""
+def read(folder: Path, *, mode: str | None = None, metric: str | None = None, limit: int | None = None) -> RunHistory:
+    """The runs of a folder, of one mode or of all, with one metric or all, the latest ``limit`` of them; files that are
+    no reports are told. InputError where there is no such folder."""
     try:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file())
     except OSError as error:
         raise InputError("cannot be read", where=str(folder), found=error.strerror or str(error)) from None
-    runs: list[Kept] = []
+    runs: list[PastRun] = []
     unreadable = []
     for path in paths:
         if path.suffix != ".json":
             unreadable.append(f"{path.name}: not a .json")
             continue
         try:
-            runs.append(Kept(path.name, report_files.read(path)))
+            runs.append(_run(path.name, report_files.read(path)))
         except RecsysError as error:
             unreadable.append(f"{path.name}: {error.problem} ({error.found})")
-    runs.sort(key=lambda kept: (kept.report.created_at, kept.report.run_id))
-    return History([kept for kept in runs if mode in (None, kept.report.mode)], unreadable)
+    runs = sorted((run for run in runs if mode in (None, run.mode)), key=lambda run: (run.created_at, run.run_id))
+    runs = runs if limit is None else runs[-limit:]
+    if metric is not None:
+        runs = [replace(run, figures=_only(run.figures, metric)) for run in runs]
+        if not any(run.figures for run in runs):
+            known = sorted({name for path in paths for name in _known(path, mode)})
+            raise UsageError("no run has this metric", where="--metric", found=metric[:80], hint=nearest(metric, known))
+    return RunHistory(runs=runs, unreadable=unreadable)
+
+
+def _only(figures: Mapping[str, Estimate], metric: str) -> dict[str, Estimate]:
+    return {name: figure for name, figure in figures.items() if metric in (name, name.split(": ")[-1])}
+
+
+def _known(path: Path, mode: str | None) -> list[str]:
+    try:
+        report = report_files.read(path)
+    except RecsysError:
+        return []
+    return list(_figures(report)) if mode in (None, report.mode) else []
+
+
+def _run(name: str, report: Report) -> PastRun:
+    return PastRun(
+        file=name, run_id=report.run_id, created_at=report.created_at, mode=report.mode, status=report.summary.status,
+        headline=report.summary.headline or "; ".join(report.summary.reasons), version=report.version,
+        inputs=inputs_hash(report), figures=_figures(report),
+    )  # fmt: skip
+
+
+def _figures(report: Report) -> dict[str, Estimate]:
+    """What is drawn over time: metrics over all exposures; of an experiment the effect on each primary metric."""
+    found = {result.metric: result.estimate for result in report.results if not result.slice_key}
+    for candidate in report.experiment.candidates if report.experiment else []:
+        decision = candidate.decision
+        for measured in decision.metrics:
+            effect = measured.effect
+            found[f"{decision.candidate} − {decision.control}: {measured.metric}"] = Estimate(
+                value=effect.value, n=measured.candidate.n, units=measured.candidate.units, low=effect.low,
+                high=effect.high, level=effect.level, method=effect.method, note=effect.note,
+            )  # fmt: skip
+    return found
 
 
 def inputs_hash(report: Report) -> str:

@@ -205,7 +205,7 @@ def test_usage_errors_exit_1(at_once, logs):
         (*logs, "--slice-key", ""): "not a usable slice key",
         (*logs, "--ouput", "x.json"): "Try `recsys-eval run --help`",
         (*logs, "more.jsonl"): "unexpected extra argument",
-        (*logs, "--baseline", "b.json"): "No such option",
+        (*logs, "--base", "b.json"): "No such option",
     }
     for done, told in zip(at_once(*[["run", *words] for words in cases]), cases.values(), strict=True):
         assert (done.status, done.out) == (1, ""), told

@@ -13,6 +13,7 @@ from recsys.evaluation.cli import (
     decide,
     doctor,
     files,
+    history,
     join,
     metrics,
     run,
@@ -32,6 +33,7 @@ app.command("trace")(trace.trace)
 app.command("compact")(compact.compact)
 app.command("run")(run.run)
 app.command("compare")(compare.compare)
+app.command("history")(history.history)
 app.command("decide")(decide.decide)
 app.command("sql")(sql.sql)
 app.command("schema")(schema.schema)

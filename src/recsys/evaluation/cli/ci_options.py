@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +39,9 @@ def read_baseline(path: Path | None, mode: str) -> Report | None:
     return report_files.read_offline(path)
 
 
-def check(history: Path | None, junit: Path | None, summary: str | None) -> Path | None:
+def check(
+    history: Path | None, junit: Path | None, summary: str | None, baseline: Path | None, outputs: Sequence[Path]
+) -> Path | None:
     """Before the work begins: StorageError or UsageError where something could not be written. The file of the step
     summary."""
     from recsys.evaluation import history as kept
@@ -46,8 +49,8 @@ def check(history: Path | None, junit: Path | None, summary: str | None) -> Path
 
     if history is not None:
         kept.check(history)
-    if junit is not None:
-        check_output(junit)
+    for path in (*outputs, *([] if junit is None else [junit])):
+        check_output(path, [] if baseline is None else [str(baseline)])
     named = _summary(summary)
     if named is not None:
         check_output(named)
@@ -71,13 +74,16 @@ def _summary(wanted: str | None) -> Path | None:
 
 
 def write(report: Report, history: Path | None, junit: Path | None, summary: Path | None) -> None:
-    """All that is asked for."""
+    """All that is asked for; StorageError where it would go into a log that was read."""
     from recsys.evaluation import history as kept
     from recsys.evaluation import junit as xml
     from recsys.evaluation import step_summary
     from recsys.evaluation.checks import checks
     from recsys.evaluation.render import text, write
+    from recsys.eventlog.whole import check_output
 
+    for path in filter(None, (junit, summary)):
+        check_output(path, [named.path for named in report.inputs])
     if history is not None:
         kept.keep(report, history)
     if junit is not None:

@@ -60,7 +60,7 @@ def run(
     wanted = output or []
     printed = render.format_of(Path("report.md"), output_format)
     forms = _forms(wanted, output_format)
-    summary_file = ci_options.check(history, junit, step_summary)
+    summary_file = ci_options.check(history, junit, step_summary, baseline, wanted)
     chosen = experiment_options.applied(
         _config(config, mode, slice_key), experiment_id=experiment_id, control=control, candidate=candidate, as_of=as_of
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from recsys.contracts.diagnosis import Diagnosis
+from recsys.contracts.history import RunHistory
 from recsys.contracts.report import Report
 from recsys.contracts.report_comparison import ReportComparison
 from recsys.errors import UsageError, nearest
 from recsys.eventlog.whole import whole
+from recsys.text import printable as printable
 
 FORMATS = {".json": "json", ".md": "markdown", ".html": "html", ".htm": "html"}
 NAMES = ("json", "markdown", "html")
@@ -48,6 +50,13 @@ def compared(comparison: ReportComparison, form: str) -> str:
     from recsys.evaluation.render import compared_markdown, html, json
 
     return {"json": json.render, "markdown": compared_markdown.render, "html": html.render_comparison}[form](comparison)
+
+
+def history(past: RunHistory, form: str) -> str:
+    """A history in a format: ``json``, ``markdown`` or ``html``."""
+    from recsys.evaluation.render import history_html, history_markdown, json
+
+    return {"json": json.render, "markdown": history_markdown.render, "html": history_html.render}[form](past)
 
 
 def write(content: str, path: Path) -> None:
