@@ -20,6 +20,7 @@ from recsys.contracts import schema as schemas
 from recsys.demo.cli import app as demo_app
 from recsys.evaluation import metrics
 from recsys.evaluation.cli import app as eval_app
+from recsys.evaluation.experiment import explained
 from recsys.service.cli import app as service_app
 from recsys.service.http import openapi
 from recsys.service.http.routes import ROUTES
@@ -95,7 +96,18 @@ def metric_pages() -> str:
     """Every metric with its definition."""
     parts = [f"## {word}\n\n{metrics.explain(kind)}" for word, kind in metrics.KINDS.items()]
     told = f"The default pack is {', '.join(f'`{name}`' for name in metrics.DEFAULT_PACK)}."
-    return page("Metrics", told, *parts)
+    return page("Metrics", told, *parts, *_measures())
+
+
+def _measures() -> Iterator[str]:
+    """What can be measured in an experiment besides."""
+    yield (
+        "## Of experiments\n\n`run --mode experiment` compares arms by the metrics above, but for "
+        "`intra_list_diversity`, by the mean of a score over responded exposures (`ndcg@10|responded`), and by those "
+        "that follow. Coverage, novelty and Gini are of as many impressions as the smallest arm has."
+    )
+    for name in explained.NAMES:
+        yield f"### {name}\n\n{explained.explain(name)}"
 
 
 def schema_page() -> str:

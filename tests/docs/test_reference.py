@@ -12,6 +12,7 @@ from recsys.contracts import schema as schemas
 from recsys.demo.cli import app as demo_app
 from recsys.evaluation import metrics
 from recsys.evaluation.cli import app as eval_app
+from recsys.evaluation.experiment.measures import RATIOS
 from recsys.service.cli import app as service_app
 from recsys.service.settings import SETTINGS
 
@@ -52,6 +53,7 @@ def test_every_setting_metric_and_schema_is_documented():
     assert [row.name for row in SETTINGS if f"| `{row.name}` |" not in settings] == []
     measured = (REFERENCE / "metrics.md").read_text()
     assert [word for word in metrics.KINDS if f"## {word}\n" not in measured] == []
+    assert [word for word in (*RATIOS, "latency_pNN") if f"### {word}\n" not in measured] == []
     recorded = (REFERENCE / "data-contracts" / "schemas.md").read_text()
     assert [name for name in schemas.TYPES if f"## {name}\n" not in recorded] == []
 

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from recsys.evaluation.experiment import measures
+
 NAMES = (
     "hitrate", "precision", "recall", "ndcg", "map", "mrr", "coverage", "novelty", "gini", "intra_list_diversity",
 )  # fmt: skip
@@ -16,7 +18,8 @@ def test_all_metrics_are_listed(recsys_eval):
     done = recsys_eval("metrics")
     assert (done.status, done.err) == (0, "")
     listed = dict(re.findall(r"^([a-z_]+(?:@k)?) {2,}(\S.*\.)$", done.out, re.MULTILINE))
-    assert [name.removesuffix("@k") for name in listed] == list(NAMES)
+    assert [name.removesuffix("@k") for name in listed] == [*NAMES, *measures.RATIOS]
+    assert re.search(r"^latency_pNN +The latency .*\.$", done.out, re.MULTILINE)
     [pack] = re.findall(r"^Default pack: (.*)\.$", done.out, re.MULTILINE)
     assert [name.partition("@")[0] for name in pack.split(", ")] == list(NAMES)
     assert "|responded" in done.out
@@ -31,9 +34,21 @@ def test_every_metric_is_explained(at_once):
         assert [part for part in PARTS if part not in done.out] == [], name
 
 
+def test_every_measure_of_an_experiment_is_explained(at_once):
+    """Formula, grain, range, unit, which direction is better, and what it is of nothing."""
+    names = (*measures.RATIOS, "latency_p95")
+    for name, done in zip(names, at_once(*[["metrics", name] for name in names]), strict=True):
+        assert (done.status, done.err) == (0, "")
+        assert done.out.startswith(name)
+        assert [part for part in (*PARTS[:-1], "Better:") if part not in done.out] == [], name
+        assert f"Better: {measures.parse(name, '').better}." in done.out
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [
+        ("latency_p100", "no such metric (found latency_p100)"),
+        ("clik_per_user", "Did you mean 'clicks_per_user'?"),
         ("ndgc", "no such metric (found ndgc). Did you mean 'ndcg'?"),
         ("ndcg@0", "expected ndcg@1 to ndcg@"),
         ("ndcg@ten", "expected ndcg@1 to ndcg@"),

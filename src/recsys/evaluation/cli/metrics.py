@@ -10,7 +10,7 @@ import typer
 
 def metrics(
     name: Annotated[
-        str | None, typer.Argument(help="A metric such as ndcg or ndcg@10; without it all are listed.")
+        str | None, typer.Argument(help="A metric such as ndcg, ndcg@10 or ctr; without it all are listed.")
     ] = None,
 ) -> int:
     """List the metrics, or explain one.
@@ -21,24 +21,46 @@ def metrics(
 
         recsys-eval metrics
         recsys-eval metrics ndcg@10
+        recsys-eval metrics revenue_per_user
     """
+    if name is None:
+        sys.stdout.write(_list())
+        return 0
+    sys.stdout.write(f"{name}\n\n{_explained(name)}\n")
+    return 0
+
+
+def _list() -> str:
+    from recsys.evaluation import metrics as known
+    from recsys.evaluation.experiment import explained
+
+    lines = [
+        f"{word + ('' if kind is known.Gini else '@k'):<26}{known.explain(kind).splitlines()[0]}"
+        for word, kind in known.KINDS.items()
+    ]
+    lines += [
+        f"\nDefault pack: {', '.join(known.DEFAULT_PACK)}.",
+        "Beside the mean over all exposures, <metric>|responded is over those with a relevant item.",
+        "With an attribution fallback, <metric>|inferred counts what orphans are credited to as well.",
+        "\nOf an experiment, all of these but intra_list_diversity, <metric>|responded of scores, and:\n",
+    ]
+    lines += [f"{word:<26}{explained.explain(word).splitlines()[0]}" for word in explained.NAMES]
+    return "\n".join(lines) + "\n"
+
+
+def _explained(name: str) -> str:
+    """UsageError for a name that is none, ConfigError for a cut that is none."""
     from recsys.errors import UsageError, nearest
     from recsys.evaluation import metrics as known
+    from recsys.evaluation.experiment import explained, measures
 
-    if name is None:
-        for word, kind in known.KINDS.items():
-            cut = "" if kind is known.Gini else "@k"
-            sys.stdout.write(f"{word + cut:<26}{known.explain(kind).splitlines()[0]}\n")
-        sys.stdout.write(f"\nDefault pack: {', '.join(known.DEFAULT_PACK)}.\n")
-        sys.stdout.write("Beside the mean over all exposures, <metric>|responded is over those with a relevant item.\n")
-        sys.stdout.write(
-            "With an attribution fallback, <metric>|inferred counts what orphans are credited to as well.\n"
-        )
-        return 0
+    if name in measures.RATIOS:
+        return explained.explain(name)
+    if name == explained.LATENCY or measures.is_latency(name):
+        return explained.explain(explained.LATENCY)
     word = name.split("@")[0]
     if word not in known.KINDS:
-        raise UsageError("no such metric", found=name, hint=nearest(word, list(known.KINDS)))
+        raise UsageError("no such metric", found=name, hint=nearest(word, [*known.KINDS, *explained.NAMES]))
     if "@" in name:
         known.parse(name)
-    sys.stdout.write(f"{name}\n\n{known.explain(known.KINDS[word])}\n")
-    return 0
+    return known.explain(known.KINDS[word])

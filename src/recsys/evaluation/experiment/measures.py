@@ -115,8 +115,8 @@ def parse(name: str, where: str) -> Measure:
     """The measure of that name; ConfigError names the nearest known."""
     if name in RATIOS:
         return RATIOS[name]
-    if (match := _LATENCY.fullmatch(name)) and 0 < float(match[1]) < 100:
-        return QuantileMeasure(float(match[1]) / 100)
+    if is_latency(name):
+        return QuantileMeasure(float(name.removeprefix("latency_p")) / 100)
     plain = name.removesuffix(RESPONDED_ONLY)
     try:
         metric = metrics.parse(plain, where)
@@ -131,6 +131,12 @@ def parse(name: str, where: str) -> Measure:
     if isinstance(metric, Coverage | Novelty | Gini) and plain == name:
         return SpreadMeasure(metric)
     raise ConfigError("not a metric of an experiment", where=where, found=name, hint="recsys-eval metrics lists them.")
+
+
+def is_latency(name: str) -> bool:
+    """Whether the name is that of a quantile of latency."""
+    match = _LATENCY.fullmatch(name)
+    return match is not None and 0 < float(match[1]) < 100
 
 
 def score_measure(metric: Scored, *, responded: bool) -> RatioMeasure:
