@@ -1,5 +1,7 @@
 """The evaluation YAML: what it says is what is run, and a mistake in it is named with the nearest known word."""
 
+import json
+
 import pytest
 import yaml
 from hypothesis import given
@@ -11,6 +13,7 @@ from recsys.errors import ConfigError
 from recsys.evaluation import config
 from recsys.evaluation.config import EvaluationConfig
 from recsys.evaluation.metrics import DEFAULT_PACK, KINDS
+from recsys.evaluation.offline_config import Gate, OfflineConfig
 
 
 def read(folder, text):
@@ -254,3 +257,63 @@ def test_the_number_of_metrics_is_bounded(tmp_path):
 def test_the_default_pack_can_be_asked_for_by_name(tmp_path):
     """Every default metric's name, written into the YAML, is the default."""
     assert read(tmp_path, f"offline: {{metrics: [{', '.join(DEFAULT_PACK)}]}}") == EvaluationConfig()
+
+
+def test_the_offline_section_is_read(tmp_path):
+    """Gates, crossed slices and the level, and back from the effective configuration."""
+    found = read(
+        tmp_path,
+        """
+        slice_keys: [surface, device]
+        offline:
+          metrics: [ndcg@10, gini]
+          crossed_slices: [[surface, device]]
+          bootstrap: {level: 0.9}
+          gates:
+            - {metric: ndcg@10, max_drop: 0}
+            - {metric: ndcg@10|responded, max_drop: 0.01, slice_key: surface*device, min_users: 500}
+            - {metric: gini, max_drop: 0.1, slice_key: surface}
+        """,
+    )
+    assert found.offline == OfflineConfig(
+        gates=[
+            Gate(metric="ndcg@10", max_drop=0.0),
+            Gate(metric="ndcg@10|responded", max_drop=0.01, slice_key="surface*device", min_users=500),
+            Gate(metric="gini", max_drop=0.1, slice_key="surface", min_users=100),
+        ],
+        level=0.9,
+        crossed=[("surface", "device")],
+    )
+    assert read(tmp_path, json.dumps(found.effective())) == found
+
+
+NO_GATE = [
+    ("gates: {}", ".gates", "not a list of gates"),
+    ("gates: [gini]", ".gates[0]", "not a gate"),
+    ("gates: [{metric: gini}]", ".gates[0]", "a gate needs max_drop"),
+    ("gates: [{max_drop: 1}]", ".gates[0]", "a gate needs metric"),
+    ("gates: [{metric: gini, max_drop: -0.1}]", ".gates[0].max_drop", "not a usable value"),
+    ("gates: [{metric: gini, max_drop: .inf}]", ".gates[0].max_drop", "would let everything pass"),
+    ("gates: [{metric: gini, max_drop: .nan}]", ".gates[0].max_drop", "not a usable value"),
+    ("gates: [{metric: mrr@3, max_drop: 1}]", ".gates[0].metric", "not computed"),
+    ("gates: [{metric: gini|responded, max_drop: 1}]", ".gates[0].metric", "no mean over those that responded"),
+    ("gates: [{metric: gin, max_drop: 1}]", ".gates[0].metric", "no such metric"),
+    ("gates: [{metric: gini, max_drop: 1, min_users: 5}]", ".gates[0].min_users", "no effect"),
+    ("gates: [{metric: gini, max_drop: 1, slice_key: device}]", ".gates[0].slice_key", "sliced by no such key"),
+    ("gates: [{metric: gini, max_drop: 1}, {metric: gini, max_drop: 2}]", ".gates[1]", "a second gate on the same"),
+    ("bootstrap: {seed: 1}", ".bootstrap.seed", "no offline figure is bootstrapped"),
+    ("bootstrap: {replicates: 100}", ".bootstrap.replicates", "no offline figure is bootstrapped"),
+    ("bootstrap: {level: 95}", ".bootstrap.level", "not a usable value"),
+    ("crossed_slices: [surface]", ".crossed_slices[0]", "not two slice keys"),
+    ("crossed_slices: [[surface, device]]", ".crossed_slices[0]", "sliced by no such key"),
+    ("crossed_slices: [[surface, surface]]", ".crossed_slices[0]", "crossed with itself"),
+    ("crossed_slices: [[surface, tenant_id], [tenant_id, surface]]", ".crossed_slices[1]", "there twice"),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "told"), NO_GATE)
+def test_a_gate_that_could_not_be_judged_is_refused(tmp_path, text, place, told):
+    """Each wrong gate, level or pair is one error with its place; what would have no effect is refused, not ignored."""
+    with pytest.raises(ConfigError, match=told) as refused:
+        read(tmp_path, f"offline: {{{text}}}")
+    assert refused.value.where == f"{tmp_path / 'evaluation.yaml'}: offline{place}"
