@@ -173,7 +173,7 @@ def bin_of(delay_us):
 
 def maturity(logs, asked):
     """(end, arm → kind → bins, arm → bins)."""
-    end = max(micros(row["ts"]) for row in (*(row for row, _ in logs.distinct), *logs.outcomes))
+    end = max(micros(row["ts"]) for row in (*logs.exposures, *logs.outcomes))
     end = end if asked.as_of_us is None else min(end, asked.as_of_us)
     delays, ages = defaultdict(lambda: defaultdict(Counter)), defaultdict(Counter)
     outcomes = _attributed(logs, asked)

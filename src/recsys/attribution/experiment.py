@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
@@ -83,6 +83,14 @@ class ArmSums:
     value_micros: int
     moments: dict[str, Moments]
 
+    def __add__(self, other: ArmSums) -> ArmSums:
+        counts = {
+            part.name: getattr(self, part.name) + getattr(other, part.name)
+            for part in fields(self)
+            if part.name != "moments"
+        }  # fmt: skip
+        return ArmSums(**counts, moments={name: own + other.moments[name] for name, own in self.moments.items()})
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -102,19 +110,82 @@ class Unread:
     invalid: int
     lost: int
 
+    def __add__(self, other: Unread) -> Unread:
+        return Unread(self.invalid + other.invalid, self.lost + other.lost)
+
 
 @dataclass(frozen=True)
 class UnjoinedOutcomes:
-    """What did not join. ``largest_micros``: the largest value of a conversion that could be read; ``displacing``: each
-    may have been the first touch, in the place of another outcome of any value up to that."""
+    """What did not join: how many of each kind; over the users whom they name the sums of the squares of their clicks
+    and conversions; what their values would raise and lower revenue by (without what is not read).
 
-    orphan: int
-    ambiguous: int
+    ``largest_micros``: the largest value of a conversion that could be read; ``displacing``: each may have been the
+    first touch, in the place of another outcome of any value up to that. All but these two add."""
+
+    orphan_clicks: int
+    ambiguous_clicks: int
+    orphan_conversions: int
+    ambiguous_conversions: int
+    click_squares: int
+    conversion_squares: int
+    raising: Credit
+    lowering: Credit
     unread: Unread
     largest_micros: int
     displacing: bool
-    credits: dict[str, Unjoined]
-    """By figure, in the unit of its moments."""
+
+    @property
+    def orphan(self) -> int:
+        """Outcomes whose request_id no exposure has."""
+        return self.orphan_clicks + self.orphan_conversions
+
+    @property
+    def ambiguous(self) -> int:
+        """Outcomes whose request_id several lists have."""
+        return self.ambiguous_clicks + self.ambiguous_conversions
+
+    @property
+    def credits(self) -> dict[str, Unjoined]:
+        """What they may add to each figure, in the unit of its moments. An outcome that cannot be read may be a click,
+        or a conversion of the largest value that was read.
+
+        Where the first touch alone counts, a conversion may have been it in the place of one that was counted: how many
+        there are stays as it is, which the bounds hold too, but what they are worth may fall by that value.
+        """
+        unknown = self.unread.invalid + self.unread.lost
+        conversions, largest = self.orphan_conversions + self.ambiguous_conversions, self.largest_micros
+        lowering = self.lowering
+        if self.displacing:
+            # by the triangle inequality, over the users
+            norm = math.sqrt(lowering.squares) + largest * math.sqrt(self.conversion_squares)
+            lowering = Credit(lowering.named + conversions * largest, math.ceil(norm**2), unknown * largest)
+        clicks = self.orphan_clicks + self.ambiguous_clicks
+        return {
+            "ctr": Unjoined(Credit(clicks, self.click_squares, unknown)),
+            "conversion_rate": Unjoined(Credit(conversions, self.conversion_squares, unknown)),
+            "revenue_per_exposure": Unjoined(
+                Credit(self.raising.named, self.raising.squares, unknown * largest), lowering
+            ),
+        }
+
+    def __add__(self, other: UnjoinedOutcomes) -> UnjoinedOutcomes:
+        return UnjoinedOutcomes(
+            orphan_clicks=self.orphan_clicks + other.orphan_clicks,
+            ambiguous_clicks=self.ambiguous_clicks + other.ambiguous_clicks,
+            orphan_conversions=self.orphan_conversions + other.orphan_conversions,
+            ambiguous_conversions=self.ambiguous_conversions + other.ambiguous_conversions,
+            click_squares=self.click_squares + other.click_squares,
+            conversion_squares=self.conversion_squares + other.conversion_squares,
+            raising=_credits_added(self.raising, other.raising),
+            lowering=_credits_added(self.lowering, other.lowering),
+            unread=self.unread + other.unread,
+            largest_micros=max(self.largest_micros, other.largest_micros),
+            displacing=self.displacing or other.displacing,
+        )
+
+
+def _credits_added(one: Credit, other: Credit) -> Credit:
+    return Credit(one.named + other.named, one.squares + other.squares, one.unnamed + other.unnamed)
 
 
 def names(joined: Joined) -> list[str]:
@@ -200,33 +271,20 @@ def standings(joined: Joined) -> list[Standing]:
 
 
 def unjoined(joined: Joined, unread: Unread) -> UnjoinedOutcomes:
-    """What did not join, and what it may add to each figure. An outcome that cannot be read may be a click, or a
-    conversion of the largest value that was read.
-
-    Where the first touch alone counts, a conversion may have been it in the place of one that was counted: how many
-    there are stays as it is, which the bounds hold too, but what they are worth may fall by that value.
-    """
+    """What did not join."""
     (row,) = joined.rows("unjoined_outcomes")
     (orphan_clicks, ambiguous_clicks, orphan_conversions, ambiguous_conversions, cc, vv,
      rw, rp, rwrw, rwrp, rprp, lw, lp, lwlw, lwlp, lplp, largest) = map(int, row)  # fmt: skip
-    unknown = unread.invalid + unread.lost
-    lowering = Credit(_joined_parts(lw, lp), _squared_parts(lwlw, lwlp, lplp))
-    displacing = joined.policy.touch == "first"
-    if displacing:
-        displaced = orphan_conversions + ambiguous_conversions
-        norm = math.sqrt(lowering.squares) + largest * math.sqrt(vv)  # by the triangle inequality, over the users
-        lowering = Credit(lowering.named + displaced * largest, math.ceil(norm**2), unknown * largest)
     return UnjoinedOutcomes(
-        orphan=orphan_clicks + orphan_conversions,
-        ambiguous=ambiguous_clicks + ambiguous_conversions,
+        orphan_clicks=orphan_clicks,
+        ambiguous_clicks=ambiguous_clicks,
+        orphan_conversions=orphan_conversions,
+        ambiguous_conversions=ambiguous_conversions,
+        click_squares=cc,
+        conversion_squares=vv,
+        raising=Credit(_joined_parts(rw, rp), _squared_parts(rwrw, rwrp, rprp)),
+        lowering=Credit(_joined_parts(lw, lp), _squared_parts(lwlw, lwlp, lplp)),
         unread=unread,
         largest_micros=largest,
-        displacing=displacing,
-        credits={
-            "ctr": Unjoined(Credit(orphan_clicks + ambiguous_clicks, cc, unknown)),
-            "conversion_rate": Unjoined(Credit(orphan_conversions + ambiguous_conversions, vv, unknown)),
-            "revenue_per_exposure": Unjoined(
-                Credit(_joined_parts(rw, rp), _squared_parts(rwrw, rwrp, rprp), unknown * largest), lowering
-            ),
-        },
+        displacing=joined.policy.touch == "first",
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recsys.attribution import relations
+from recsys.attribution import relations, shards
 from recsys.attribution.engine import Engine
 from recsys.attribution.policy import Policy
 from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, Accepted, AcceptedDataset, as_checked
@@ -22,13 +22,16 @@ ALWAYS_BY = ("day", "event_type")
 class Joined:
     """An engine that holds the relations ``exposures``, ``outcome_fates`` and ``relevant`` of ``dataset``.
 
-    ``slice_n`` of a relation is the value of ``slice_keys[n-1]``, NULL where it is not known.
+    ``slice_n`` of a relation is the value of ``slice_keys[n-1]``, NULL where it is not known. ``shard``: the part of
+    the users that it holds, None for all; ``end_us``: then the last instant of the whole logs.
     """
 
     engine: Engine
     dataset: AcceptedDataset
     policy: Policy
     slice_keys: tuple[str, ...]
+    shard: shards.Shard | None = None
+    end_us: int | None = None
 
     def rows(self, name: str) -> list[tuple[Any, ...]]:
         """The rows of a relation that nobody else reads."""
@@ -42,14 +45,20 @@ def join(
     *,
     scratch: Path,
     slice_keys: Sequence[str] = DEFAULT_SLICE_KEYS,
+    shard: shards.Shard | None = None,
 ) -> Joined:
-    """Give every outcome row its fate. ``scratch`` is a folder for copies of logs that grow while they are read."""
+    """Give every outcome row its fate. ``scratch`` is a folder for copies of logs that grow while they are read;
+    ``shard``: the part of the users that is looked at."""
     check_slice_keys(slice_keys)
     _stage(engine, dataset, slice_keys, scratch)
+    end_us = None
+    if shard is not None:
+        end_us = shards.last_instant(engine)
+        dataset = shards.cut(engine, dataset, shard)
     engine.load("policy", *policy.table())
     for name in relations.TABLES:
         engine.create(name, relations.text(name), view=name in relations.VIEWS)
-    return Joined(engine, dataset, policy, tuple(slice_keys))
+    return Joined(engine, dataset, policy, tuple(slice_keys), shard, end_us)
 
 
 def _stage(engine: Engine, dataset: AcceptedDataset, slice_keys: Sequence[str], scratch: Path) -> None:

@@ -11,6 +11,7 @@ from recsys.attribution import sources
 from recsys.attribution.engine.choice import EngineChoice, opened
 from recsys.attribution.join import Joined, check_slice_keys, join
 from recsys.attribution.policy import Policy
+from recsys.attribution.shards import Shard
 from recsys.eventlog.accept import SHOWN_FAULTS
 from recsys.eventlog.validation import Progress
 
@@ -26,11 +27,13 @@ def joined_logs(
     engine: EngineChoice = DEFAULT_ENGINE,
     max_faults: int = SHOWN_FAULTS,
     on_progress: Progress | None = None,
+    shard: Shard | None = None,
 ) -> Iterator[Joined]:
-    """Validate the logs, and join what is valid. The join and its scratch files live until the end of the block."""
+    """Validate the logs, and join what is valid, or the part ``shard`` of its users. The join and its scratch files live
+    until the end of the block."""
     check_slice_keys(slice_keys)
     with tempfile.TemporaryDirectory(prefix="recsys-") as name:
         scratch = Path(name)
         accepted = sources.accept_dataset(dataset, scratch, on_progress, max_faults=max_faults)
         with opened(engine, scratch) as running:
-            yield join(running, accepted, policy, scratch=scratch, slice_keys=slice_keys)
+            yield join(running, accepted, policy, scratch=scratch, slice_keys=slice_keys, shard=shard)

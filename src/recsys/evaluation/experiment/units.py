@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from recsys.attribution.engine import Engine
+from recsys.attribution.shards import FINE as FINE
+from recsys.attribution.shards import fine
 from recsys.contracts.report import UNKNOWN
 from recsys.evaluation.experiment import columns as units
 from recsys.evaluation.experiment.columns import COVARIATE, HAS_COVARIATE, HAS_HISTORY, PRE, Kinds, quoted
 from recsys.evaluation.metrics import reduce as metric_sums
 
-FINE = 4096
-"""Buckets of the finest division; others are ``fine % B``."""
 BUCKETS = 1024
 LARGEST = "1e12"
 """A covariate beyond this is taken for no number, as the value of a conversion is."""
-_HEX = "(strpos('0123456789abcdef', substr(md5('recsys:' || u.user_id), {place}, 1)) - 1)"
-_FINE = " + ".join(f"{16**power} * {_HEX.format(place=3 - power)}" for power in (2, 1, 0))
 _NUMBER = "^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?"
 
 
@@ -96,7 +94,7 @@ def _unit_values(engine: Engine, kinds: Kinds, buckets: int) -> None:
         joined += "LEFT JOIN unit_covariates AS v ON u.user_id = v.user_id "
     engine.create(
         "unit_values",
-        f"WITH placed AS (SELECT u.user_id, u.variant, {_FINE} AS fine FROM experiment_units AS u) "
+        f"WITH placed AS (SELECT u.user_id, u.variant, {fine('u.user_id')} AS fine FROM experiment_units AS u) "
         f"SELECT u.user_id, u.variant, u.fine, u.fine % {buckets} AS bucket, {', '.join(chosen)} "
         f"FROM placed AS u {joined}",
     )
