@@ -4,10 +4,13 @@ import json
 
 import pytest
 
+import offline_worlds
 from recsys.attribution import sources
-from recsys.evaluation import render
+from recsys.evaluation import history, render
 from recsys.evaluation.config import EvaluationConfig
 from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.offline_config import Gate
+from recsys.evaluation.reports_compared import compare
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -92,6 +95,47 @@ def test_the_page_is_silent_and_legible(browser, artifacts_dir, tmp_path, width,
     assert said == []
     assert asked == [path.as_uri()]
     assert layout == {"small": [], "clipped": 0, "overflow": 0, "charts": 4, "scripts": 0}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A report with gates of which one fails, its comparison, and the history of both runs; a surface is hostile."""
+    folder = tmp_path_factory.mktemp("told")
+    rows = [{**row, "surface": HOSTILE if row["surface"] == "home" else "search"} for row in offline_worlds.made(900)]
+    worse = [{**row, "clicked": row["clicked"] if row["surface"] == "search" else []} for row in rows]
+    gates = [Gate(metric=name, max_drop=0.05, slice_key=key) for name in ("hitrate@10",) for key in ("", "surface")]
+    before = offline_worlds.report(folder / "a", rows)
+    after = offline_worlds.report(folder / "b", worse, baseline=before, gates=[*gates, Gate(metric="gini", max_drop=0)])
+    for report in (before, after):
+        history.keep(report, folder)
+    (folder / f"{HOSTILE.replace('/', '')}.json").write_text("{}")
+    return {
+        "gates": render.text(after, "html"),
+        "compared": render.compared(compare(before, after), "html"),
+        "history": render.history(history.read(folder), "html"),
+    }
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("name", ["gates", "compared", "history"])
+def test_pages_of_more_than_one_run_are_silent_and_legible(browser, artifacts_dir, told, tmp_path, name, width):
+    """A report with gates and a baseline, a comparison, and a history: as the report is, with hostile names."""
+    path = tmp_path / f"{name}.html"
+    render.write(told[name], path)
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark")
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(path.as_uri())
+    layout = page.evaluate(LAYOUT)
+    page.screenshot(path=artifacts_dir / f"{name}-{width}-dark.png", full_page=True)
+    text = page.inner_text("main")
+    page.close()
+    assert said == []
+    assert {**layout, "charts": 0} == {"small": [], "clipped": 0, "overflow": 0, "charts": 0, "scripts": 0}
+    assert "alert(1)" in text
+    if name == "gates":
+        assert text.index("FAIL: the figures can be read, and are worse than a gate allows.") < text.index("Gates")
+        assert f"hitrate@10 in surface {HOSTILE} may drop by 0.05" in text
 
 
 def test_hostile_text_stays_text(browser, tmp_path):
