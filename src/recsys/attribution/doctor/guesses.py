@@ -16,7 +16,7 @@ from recsys.eventlog.salt import PLACEHOLDERS
 NUMBERS = 200_000
 _PREFIXES = ("", "user-", "user_", "u_", "u")
 _WIDTHS = (4, 5, 6, 8, 10)
-_SMALL, _STRIDE = 2_000, 97
+_SMALL, _STRIDE, _LIKELY_STRIDE = 2_000, 97, 7
 _KNOWN_SAMPLE = 20_000
 _KEYS = ("", "salt", *PLACEHOLDERS)
 _BLOCK = 64  # bytes that SHA-256 takes at a time
@@ -45,15 +45,16 @@ class Guesses(Protocol):
 
     @property
     def are_likely(self) -> bool:
-        """Whether all of them are tried at once, unless the function is dear."""
+        """Whether people use such: a denser sample is tried first, or all at once where a column has few hashes and the
+        function is not dear."""
         ...
 
     def ids(self, numbers: Iterable[int]) -> list[bytes]:
         """The ids with these numbers."""
         ...
 
-    def sample(self) -> Sequence[int]:
-        """The numbers of those to be tried first."""
+    def sample(self, *, dense: bool) -> Sequence[int]:
+        """The numbers of those to be tried first; ``dense``: more of them where they are likely."""
         ...
 
 
@@ -79,9 +80,10 @@ class Family:
         form = f"{self.prefix}%0{self.width}d".encode() if self.width else f"{self.prefix}%d".encode()
         return [form % number for number in numbers]
 
-    def sample(self) -> Sequence[int]:
+    def sample(self, *, dense: bool) -> Sequence[int]:
         """Small numbers, with which people begin to count, and every so many of the others."""
-        return [*range(min(_SMALL, self.count)), *range(_SMALL, self.count, _STRIDE)]
+        stride = _LIKELY_STRIDE if dense and self.are_likely else _STRIDE
+        return [*range(min(_SMALL, self.count)), *range(_SMALL, self.count, stride)]
 
 
 class Known:
@@ -106,7 +108,7 @@ class Known:
         """The ids with these numbers, in UTF-8."""
         return [self._ids[number].encode("utf-8", "surrogatepass") for number in numbers]
 
-    def sample(self) -> Sequence[int]:
+    def sample(self, *, dense: bool) -> Sequence[int]:  # noqa: ARG002 - a sample of what was seen is dense enough
         """Ids from all over the list, up to 20,000."""
         return range(0, self.count, max(1, -(-self.count // _KNOWN_SAMPLE)))
 

@@ -6,9 +6,10 @@ with an empty or a well-known key, make of
 - numbers from 0 to 199,999, bare or after a prefix such as ``user-``, also padded with zeros (``guesses.families``);
 - raw ids that are known, such as those of the other log, as they are and in lower case.
 
-Of unpadded numbers, with functions without a key, all are tried. Of the others a sample is tried first (numbers up to
-1,999 and every 97th, up to 20,000 of the known ids), then all where one fits. The sample misses all of 300 ids drawn
-at random from the 200,000 once in 450 times, and of ids that count from 1 none. Digests are compared by 64 bits: ten
+A sample is tried first, then all where one fits: numbers up to 1,999 and every 97th, of unpadded ones with functions
+without a key every 7th, and up to 20,000 of the known ids. A column of fewer than 100 such hashes has all of the latter
+numbers tried. So of 100 ids drawn at random from the 200,000 all are missed once in five million times, of 300 that
+are padded or keyed once in 450, and of ids that count from 1 none. Digests are compared by 64 bits: ten
 million guesses at a million pseudonyms fit by chance with a probability under 10⁻⁶. Nothing is hashed before a column
 has hex of such a length.
 """
@@ -25,6 +26,7 @@ from recsys.attribution.doctor.guesses import Family, Function, Guesses, Known, 
 
 EXAMPLES = 20
 _LENGTHS = frozenset(function.hex_digits for function in functions())
+FEW = 100
 _KEY_BYTES = 8
 _TABLE_BITS = 24
 
@@ -97,7 +99,7 @@ class WeakHashSearch:
 
     def _made_by(self, function: Function, columns: list[_Column], keys: _Keys) -> Iterator[WeakHash]:
         for guesses in (*families(), *self._known):
-            everything = guesses.are_likely and not function.is_dear
+            everything = guesses.are_likely and not function.is_dear and keys.are_few
             if everything or keys.meet(_digests(function, guesses, sampled=True)):
                 digests = _digests(function, guesses)
                 for column in columns if keys.meet(digests) else ():
@@ -146,7 +148,7 @@ def _computed(function: Function, guesses: Guesses, sampled: bool) -> Any:
     import numpy as np
 
     digest = function.digest
-    ids = guesses.ids(guesses.sample() if sampled else range(guesses.count))
+    ids = guesses.ids(guesses.sample(dense=not function.is_dear) if sampled else range(guesses.count))
     joined = b"".join([digest(one)[:_KEY_BYTES] for one in ids])
     return np.frombuffer(joined, dtype=">u8").astype(np.uint64)
 
@@ -164,6 +166,11 @@ class _Keys:
         self._keys = np.unique(np.concatenate([column.keys for column in columns]))
         self._begins = np.zeros(1 << _TABLE_BITS, dtype=bool)
         self._begins[self._keys >> np.uint64(64 - _TABLE_BITS)] = True
+
+    @property
+    def are_few(self) -> bool:
+        """Whether a sample of the guesses could miss all of them."""
+        return len(self._keys) < FEW
 
     def meet(self, digests: Any) -> bool:
         """Whether one of ``digests`` is among them."""
