@@ -21,7 +21,7 @@ from recsys.service.cli import app as service_app
 PAGES = [page for page in docs_blocks.PAGES if docs_blocks.blocks(page)]
 LONG = {
     "operate-the-service.md", "first-report.md", "candidate-vs-ranking.md", "experimentation-model.md",
-    "exposure-logging-and-attribution.md", "run-eval-and-ship.md",
+    "exposure-logging-and-attribution.md", "run-eval-and-ship.md", "decide-an-experiment.md",
 }  # fmt: skip
 """Pages whose blocks take more than 5 seconds, but for the guide of the doctor."""
 KNOWN = {"bash", "python", "json", "yaml", "sh", "text", "mermaid", "sql", "http"}
@@ -60,7 +60,8 @@ def _write_yaml(block, folder):
         return
     path = folder / name[1]
     path.write_text(block.text)
-    {"logs.yaml": sources.read, "eval.yaml": config.read}.get(name[1], str)(str(path))
+    readers = dict.fromkeys(("eval.yaml", "experiment.yaml", "defaults.yaml"), config.read)
+    {"logs.yaml": sources.read, **readers}.get(name[1], str)(str(path))
 
 
 def _documents(text):
