@@ -131,7 +131,7 @@ def _judged(gate: Gate, value: str, change: Change | None) -> GateResult:
     if gain.low is None or gain.high is None:
         return _result(gate, value, "inconclusive", gain, gain.note or "there is no interval")
     bound = -gate.max_drop
-    told = f"from {gain.low:+.6g} to {gain.high:+.6g}"
+    told = "no change" if gain.low == gain.high == 0 else f"from {gain.low:+.6g} to {gain.high:+.6g}"
     if gain.low >= bound:
         return _result(gate, value, "pass", gain, f"{told}: no drop of more than {gate.max_drop:g}")
     if gain.high < bound:

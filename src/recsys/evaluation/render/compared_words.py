@@ -60,12 +60,16 @@ def _beyond_chance(change: Estimate) -> bool:
 
 def _cells(change: Change) -> list[str]:
     found = change.change
-    both = "" if found.low is None or found.high is None else f"{found.low:+.4g} to {found.high:+.4g}"
+    both = "" if found.low is None or found.high is None else f"{_signed(found.low)} to {_signed(found.high)}"
     return [
         change.metric, words.number(change.baseline), words.number(change.candidate),
-        "—" if found.value is None else f"{found.value:+.4g}", both or "—",
+        "—" if found.value is None else _signed(found.value), both or "—",
         "" if found.units is None else f"{found.units:,}", found.note or _told(change),
     ]  # fmt: skip
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4g}" if value else "0"
 
 
 def _told(change: Change) -> str:

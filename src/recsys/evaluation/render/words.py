@@ -116,7 +116,13 @@ def funnel(fates: Fates) -> list[tuple[str, int, str]]:
 
 def exposures_of(report: Report, key: str, value: str) -> int:
     """How many exposures a slice has."""
-    return next((part.exposures for part in report.data_quality.by if (part.key, part.value) == (key, value)), 0)
+    told = next((part.exposures for part in report.data_quality.by if (part.key, part.value) == (key, value)), None)
+    if told is not None:
+        return told
+    scores = (
+        r for r in report.results if (r.slice_key, r.slice_value) == (key, value) and r.estimate.units is not None
+    )
+    return max((result.estimate.n for result in scores), default=0)  # of crossed slices the quality knows nothing
 
 
 def of(rate: Rate) -> str:
