@@ -32,7 +32,7 @@ $(VENV)/spark.stamp: requirements/spark-build.lock requirements/spark.lock $(VEN
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements/spark.lock
 	@touch $@
 
-demo: $(VENV)/run.stamp  ## clone to report: serve, log, collect, join, evaluate (leaves OUT=demo-out)
+demo: $(VENV)/run.stamp  ## clone to decision: serve, log, collect, join, evaluate, decide (leaves OUT=demo-out)
 	$(BIN)/recsys-demo --out $(OUT)
 
 test: $(VENV)/dev.stamp  ## all tests but the long ones (under 10 minutes on 2 cores)
