@@ -61,7 +61,7 @@ def reduced(made, options, needed=EVERYTHING, **more):
 def check(made, logs, chosen, needed=EVERYTHING, declared=None):
     """All figures of a log are those of the twin. ``declared``: a cap of revenue, else it is the percentile."""
     options, policy = chosen
-    settled, asked = reduced(made, options, needed, cap=declared), twin_of(options, policy)
+    settled, asked = reduced(made, options, needed, cap=declared, by_day=True), twin_of(options, policy)
     found, rows = reduce.sums(settled), twin.unit_rows(logs, asked)
     limit = twin.cap(rows, declared)
     assert (found.cap and (found.cap.micros, found.cap.nonzero, found.cap.cut)) == limit
@@ -69,7 +69,11 @@ def check(made, logs, chosen, needed=EVERYTHING, declared=None):
     arms = sorted({row["variant"] for row in rows.values()})
     assert list(found.arms) == arms
     assert found.occupied == {twin.fine(user) for _, user in rows}
-    _check_sums(found.arms, found.buckets, "", twin.capped(rows, most), arms, needed.pairs)
+    _check_sums(found.arms, None, "", twin.capped(rows, most), arms, needed.pairs)
+    by_day = twin.capped(twin.unit_rows(logs, asked, "day"), most)
+    assert list(found.days) == sorted({day for day, _ in by_day})
+    for day, own in found.days.items():
+        _check_sums(own, None, day, by_day, arms, needed.pairs)
     for place, key in enumerate(KEYS, 1):
         if key != "price":
             parts = twin.capped(twin.unit_rows(logs, asked, place), most)
@@ -89,10 +93,12 @@ def check(made, logs, chosen, needed=EVERYTHING, declared=None):
 
 def _check_sums(by_arm, by_bucket, value, rows, arms, pairs):
     expected = twin.aggregates(rows, arms, COLUMNS, pairs).get(value, {})
-    in_buckets = twin.buckets(rows, arms, COLUMNS, 1024).get(value, {})
+    in_buckets = {} if by_bucket is None else twin.buckets(rows, arms, COLUMNS, 1024).get(value, {})
     for arm in arms:
         own = by_arm[arm]
         assert (own.units, own.totals, own.products, own.nonzero) == expected[arm]
+        if by_bucket is None:
+            continue
         assert set(by_bucket[arm]) == {"units", *COLUMNS}
         for column, array in by_bucket[arm].items():
             assert len(array) == 1024

@@ -68,7 +68,7 @@ def _attributed(logs, asked):
 
 
 def unit_rows(logs, asked, place=None):
-    """(slice, user) → its columns; of the whole '' is the slice. ``place`` is that of a slice column."""
+    """(slice, user) → its columns; of the whole '' is the slice. ``place`` is that of a slice column, or ``day``."""
     shown, outcomes = exposures(logs, asked), _attributed(logs, asked)
     relevant = defaultdict(list)
     for request, rank, _ in oracle.experiment_relevant(logs, asked):
@@ -82,11 +82,16 @@ def unit_rows(logs, asked, place=None):
         done = {request: [one for one in rows if one[1] < end] for request, rows in outcomes.items()}
         before = {f"pre_{name}": value for name, value in sums_of(earlier, done, relevant).items()}
         own = before | {"has_history": int(bool(earlier)), **covariate(logs, asked, user)}
-        values = {""} if place is None else {row[f"slice_{place}"] or "unknown" for row in counting}
-        for value in values:
-            rows = [row for row in counting if place is None or (row[f"slice_{place}"] or "unknown") == value]
+        for value in {""} if place is None else {_value(row, place) for row in counting}:
+            rows = [row for row in counting if place is None or _value(row, place) == value]
             found[value, user] = {"variant": variant, **sums_of(rows, outcomes, relevant), **own}
     return found
+
+
+def _value(row, place):
+    if place == "day":
+        return str((datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=row["ts_us"])).date())
+    return row[f"slice_{place}"] or "unknown"
 
 
 def covariate(logs, asked, user):

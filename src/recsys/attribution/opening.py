@@ -29,8 +29,8 @@ def joined_logs(
     on_progress: Progress | None = None,
     shard: Shard | None = None,
 ) -> Iterator[Joined]:
-    """Validate the logs, and join what is valid, or the part ``shard`` of its users. The join and its scratch files live
-    until the end of the block."""
+    """Validate the logs, and join what is valid, or the part ``shard`` of the users. The join and its scratch files
+    live until the end of the block."""
     check_slice_keys(slice_keys)
     with tempfile.TemporaryDirectory(prefix="recsys-") as name:
         scratch = Path(name)

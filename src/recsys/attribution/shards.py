@@ -3,7 +3,8 @@
 The hash has 4,096 values, ``int(md5("recsys:" + user_id).hexdigest()[:3], 16)``; part k of n holds the users whose
 value leaves k − 1 when it is divided by n. Each log is cut by its own ``user_id``. So rows that belong together and
 name two users come apart: an outcome that names another user than its list is an orphan, and that lists of two users
-share a request_id is not seen. Lines that are not valid, and records that are in no log, name nobody: they count in part 1.
+share a request_id is not seen. Lines that are not valid, and records that are in no log, name nobody: they count in
+part 1.
 """
 
 from __future__ import annotations

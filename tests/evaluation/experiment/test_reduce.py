@@ -1,6 +1,7 @@
 """The sums over an experiment's units: against a plain-Python twin, and what counts in them, by hand."""
 
 import hashlib
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from recsys.evaluation.experiment.needs import Needs, needs, of_columns
 from recsys.evaluation.experiment.unit_arrays import unit_arrays
 from recsys.statistics.histogram import bins_of
 from unit_checks import CHOSEN, EVERYTHING, check, joining, reduced
-from unit_logs import at, random_logs
+from unit_logs import START, at, random_logs
 
 USER = CHOSEN["user"]
 
@@ -130,7 +131,6 @@ def test_sums_of_huge_values_are_exact():
     assert arm.product("revenue", "revenue") == 2 * total**2
     assert arm.product("revenue", "conversions") == 0
     assert arm.nonzero == {"revenue": 2, "conversions": 2}
-    assert sorted(found.buckets["A"]["revenue"][found.buckets["A"]["units"] > 0].tolist()) == [-total, total]
     assert sorted(y.tolist()) == [-total, total]
     assert n.tolist() == [300, 300]
 
@@ -175,10 +175,14 @@ def test_sums_do_not_depend_on_rows_files_or_threads():
     texts = set()
     for seed in (1, 2, 3):
         with joining(logs, USER[1], seed, threads=seed) as made:
-            found = reduce.sums(reduced(made, USER[0]))
-        arrays = {arm: {name: array.tolist() for name, array in own.items()} for arm, own in found.buckets.items()}
+            found = reduce.sums(reduced(made, USER[0], by_day=True))
+        arrays = {
+            (place, arm): {name: array.tolist() for name, array in own.items()}
+            for place, arms in found.slice_buckets.items()
+            for arm, own in arms.items()
+        }
         bins = {arm: (part.histogram.counts.tolist(), part.missing) for arm, part in found.latency.items()}
-        texts.add(repr((found.arms, found.slices, found.cap, arrays, bins, sorted(found.occupied))))
+        texts.add(repr((found.arms, found.slices, found.days, found.cap, arrays, bins, sorted(found.occupied))))
     assert len(texts) == 1
 
 
@@ -196,16 +200,24 @@ def test_only_the_values_with_most_units_are_slices():
     assert found.slices["surface", "s0"]["B"].total("exposures") == 0
 
 
+def test_only_the_last_days_are_told():
+    """An experiment of a year has its last 60 days on which something counts, in order."""
+    logs = Logs([shown(f"r{n}", "u1", 2 * 86_400 * n) for n in range(70)], [], [assigned("u1", "A")])
+    found = sums_of(logs, of_columns("exposures"), by_day=True).days
+    assert len(found) == reduce.MAX_DAYS
+    assert list(found) == [str((START + timedelta(days=2 * n)).date()) for n in range(10, 70)]
+
+
 def test_nobody_is_no_error():
     """Of an experiment that has no unit until then there are no arms, no cap and no slices."""
     logs = random_logs(1)
     options = {"scope": "user", "as_of": CHOSEN["as of"][0]["as_of"].replace(year=2020)}
     with joining(logs) as made:
-        settled = reduced(made, options)
+        settled = reduced(made, options, by_day=True)
         found = reduce.sums(settled)
         shares = impressions.impressions(settled, [])
         y, n = unit_arrays(settled, "clicks", "exposures")
-    assert (found.arms, found.slices, found.buckets, found.latency, found.cap) == ({}, {}, {}, {}, None)
+    assert (found.arms, found.slices, found.days, found.latency, found.cap) == ({}, {}, {}, {}, None)
     assert (found.occupied, shares.items, shares.population, len(y), len(n)) == (frozenset(), (), 0, 0, 0)
 
 

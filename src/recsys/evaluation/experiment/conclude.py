@@ -18,7 +18,7 @@ from recsys.contracts.experiment import RunningSampleRatio as RunningTold
 from recsys.contracts.trial import Trial
 from recsys.evaluation.decision import decide
 from recsys.evaluation.experiment import integrity, measures, planning, ripeness, slices
-from recsys.evaluation.experiment.gather import ALWAYS, Gathered
+from recsys.evaluation.experiment.gathered import ALWAYS, Gathered
 from recsys.evaluation.experiment.guarded import guarded
 from recsys.evaluation.experiment.look import Look
 from recsys.evaluation.experiment.measured import Pair, measured
@@ -64,6 +64,7 @@ def conclude(gathered: Gathered, asked: Asked, made: Made) -> ExperimentReport:
         sources=_sources(gathered, running),
         maturity=ripeness.told(gathered.maturity, asked.policy),
         families=_families(candidates, asked),
+        shards=list(gathered.shards),
     )  # fmt: skip
 
 
@@ -111,6 +112,7 @@ def _described(
         secondary=[replace(each, adjusted_p=found[each.metric]) for each in others],
         slices=_adjusted_slices(slices.of_slices(pair, primary, look), method),
         interactions=_adjusted_interactions(slices.interactions(pair, primary), method),
+        days=slices.by_day(pair, primary, look),
     )
 
 

@@ -14,7 +14,8 @@ from recsys.contracts.report import DataQuality, Input, Summary
 from recsys.errors import UsageError, nearest
 from recsys.evaluation.decision import exit_verdict, holds
 from recsys.evaluation.experiment.conclude import Asked, Made, conclude
-from recsys.evaluation.experiment.gather import Gathered, gather
+from recsys.evaluation.experiment.gather import gather
+from recsys.evaluation.experiment.gathered import Gathered
 from recsys.evaluation.experiment.rule import cut, rule
 from recsys.evaluation.experiment.settings import ExperimentConfig
 from recsys.text import printable
@@ -24,10 +25,11 @@ USUAL_CONTROL = "control"
 
 def gathered(
     joined: Joined, config: ExperimentConfig, quality: DataQuality, slices: Iterable[str], now: datetime, *,
-    catalogue: bool,
+    catalogue: bool, count_users: bool = False,
 ) -> Gathered | None:  # fmt: skip
     """All that the logs hold of the experiment; None where no valid assignment names one."""
-    return gather(joined, config, _options(config, quality, now), quality, slices, catalogue=catalogue)
+    options = _options(config, quality, now)
+    return gather(joined, config, options, quality, slices, catalogue=catalogue, count_users=count_users)
 
 
 def _options(config: ExperimentConfig, quality: DataQuality, now: datetime) -> TrialOptions:

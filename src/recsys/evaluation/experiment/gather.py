@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from recsys.attribution import trial
 from recsys.attribution.join import Joined
 from recsys.attribution.quality import hours
-from recsys.attribution.trial import TrialOptions, TrialParts
-from recsys.contracts.report import DataQuality, HourPoint
+from recsys.attribution.trial import TrialOptions
+from recsys.contracts.report import DataQuality
 from recsys.evaluation.experiment import adjustment, measures
-from recsys.evaluation.experiment.impressions import Impressions, impressions
-from recsys.evaluation.experiment.match_rates import EXPERIMENT_KEY, VARIANT_KEY, MatchRates, match_rates
-from recsys.evaluation.experiment.maturity import Maturity, maturity
+from recsys.evaluation.experiment.gathered import ALWAYS, Gathered
+from recsys.evaluation.experiment.impressions import impressions
+from recsys.evaluation.experiment.match_rates import EXPERIMENT_KEY, VARIANT_KEY, match_rates
+from recsys.evaluation.experiment.maturity import maturity
 from recsys.evaluation.experiment.measures import MICRO, Measure, RatioMeasure
 from recsys.evaluation.experiment.needs import Needs, needs
-from recsys.evaluation.experiment.origins import Origins, origins
-from recsys.evaluation.experiment.reduce import Sums, sums
+from recsys.evaluation.experiment.origins import origins
+from recsys.evaluation.experiment.reduce import sums
+from recsys.evaluation.experiment.shown_rates import shown_rates
 from recsys.evaluation.experiment.settings import ExperimentConfig
 from recsys.evaluation.experiment.settle import settle_units
 
-ALWAYS = "exposures_per_user"
-"""Stands beside every ratio."""
 OWN_KEYS = (EXPERIMENT_KEY, VARIANT_KEY)
 """Keys of the context that say of which arm an outcome is; no slices."""
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """``errors_known``: exposures that count and say whether they were an error. ``impressions``: None where no metric
-    asks for them."""
-
-    errors_known: int
-    quality: DataQuality
-    hours: list[HourPoint]
-    parts: TrialParts
-    sums: Sums
-    matched: MatchRates
-    origins: Origins
-    maturity: Maturity
-    impressions: Impressions | None
 
 
 def measures_of(config: ExperimentConfig) -> list[Measure]:
@@ -72,27 +55,33 @@ def slice_keys(config: ExperimentConfig, asked: Iterable[str]) -> list[str]:
 
 def gather(
     joined: Joined, config: ExperimentConfig, options: TrialOptions, quality: DataQuality, slices: Iterable[str], *,
-    catalogue: bool,
+    catalogue: bool, count_users: bool = False,
 ) -> Gathered | None:  # fmt: skip
     """Of the experiment that is asked for; None where no valid assignment names one. ``slices``: the keys that its
-    effects are broken down by. UsageError where it is not there, or where it was not said which of several."""
+    effects are broken down by. ``count_users``: of all that leaves the house, how many users it is of. UsageError where
+    it is not there, or where it was not said which of several."""
     parts = trial.gathered(joined, config.experiment_id, options)
     if parts is None:
         return None
     cap = None if config.revenue_cap is None else round(config.revenue_cap * MICRO)
     wanted, keys = needs_of(config), [key for key in slices if key not in OWN_KEYS]
     settled = settle_units(
-        joined, wanted, slices=keys, covariate=config.cuped.covariate_key, buckets=config.bootstrap.buckets, cap=cap
+        joined, wanted, slices=keys, covariate=config.cuped.covariate_key, buckets=config.bootstrap.buckets, cap=cap,
+        by_day=True,
     )  # fmt: skip
-    [(errors_known,)] = joined.engine.rows("SELECT count(error) FROM experiment_exposures WHERE standing = 'counts'")
+    errors_known = joined.engine.rows(
+        "SELECT variant, count(error) FROM experiment_exposures WHERE standing = 'counts' GROUP BY variant"
+    )
     return Gathered(
-        errors_known=errors_known,
+        errors_known=dict(sorted(errors_known)),
         quality=quality,
         hours=hours(joined),
         parts=parts,
-        sums=sums(settled),
+        sums=sums(settled, count_users=count_users),
         matched=match_rates(joined),
+        shown=shown_rates(joined) if options.scope == "request" else {},
         origins=origins(joined, keys),
         maturity=maturity(joined),
         impressions=impressions(settled, list(parts.sums), catalogue=catalogue) if wanted.spread else None,
+        shards=() if joined.shard is None else (str(joined.shard),),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys.attribution.engine import Engine
 from recsys.statistics.histogram import BINS_PER_E, LOWEST, SMALLEST, Histogram, histogram
@@ -18,13 +19,17 @@ _BIN = (
 
 @dataclass(frozen=True)
 class Latency:
-    """Of one arm: ``histogram`` of the exposures that count, and how many of these have none (``missing``)."""
+    """Of one arm: ``histogram`` of the exposures that count, and how many of these have none (``missing``). ``users``:
+    by bucket, those who have a latency; None where they were not counted."""
 
     histogram: Histogram
     missing: int
+    users: npt.NDArray[np.int64] | None = None
 
 
-def latencies(engine: Engine, arms: Sequence[str], buckets: int) -> dict[str, Latency]:
+def latencies(
+    engine: Engine, arms: Sequence[str], buckets: int, *, count_users: bool = False
+) -> dict[str, Latency]:  # fmt: skip
     """By arm; ``unit_values`` is there."""
     found = engine.columns(
         f"WITH logged AS (SELECT e.user_id, {_BIN} AS bin FROM experiment_exposures AS e "
@@ -40,4 +45,19 @@ def latencies(engine: Engine, arms: Sequence[str], buckets: int) -> dict[str, La
     )
     cells = np.column_stack([found[name].astype(np.int64) for name in ("bucket", "bin", "n")])
     names = np.asarray(found["variant"], dtype=object)
-    return {arm: Latency(histogram(cells[names == arm], buckets), missing.get(arm, 0)) for arm in arms}
+    users = _users(engine, arms, buckets) if count_users else {}
+    return {
+        arm: Latency(histogram(cells[names == arm], buckets), missing.get(arm, 0), users.get(arm)) for arm in arms
+    }  # fmt: skip
+
+
+def _users(engine: Engine, arms: Sequence[str], buckets: int) -> dict[str, npt.NDArray[np.int64]]:
+    """Arm → users with a latency by bucket."""
+    found = {arm: np.zeros(buckets, dtype=np.int64) for arm in arms}
+    for arm, bucket, users in engine.rows(
+        "SELECT u.variant, u.bucket, count(*) FROM unit_values AS u WHERE u.user_id IN (SELECT e.user_id "
+        "FROM experiment_exposures AS e WHERE e.standing = 'counts' AND e.latency_ms IS NOT NULL) "
+        "GROUP BY u.variant, u.bucket"
+    ):
+        found[arm][int(bucket)] = int(users)
+    return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -26,6 +27,7 @@ from recsys.evaluation.experiment.settings import ExperimentConfig
 from recsys.statistics.aggregates import Aggregates
 from recsys.statistics.comparison import Comparison
 from recsys.statistics.sequential import enough
+from recsys.text import printable
 
 NOTHING = Aggregates()
 
@@ -39,7 +41,7 @@ class Pair:
     sums: Sums
     config: ExperimentConfig
     impressions: Impressions | None = None
-    errors_known: int = 0
+    errors_known: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -107,9 +109,14 @@ def _guarded(found: Measured, measure: Measure, pair: Pair, column: str) -> Meas
     nonzero = {name: sums.nonzero.get(column, 0) for name, sums in pair.arms()}
     threshold = pair.config.thresholds.get(str(measure))
     return replace(
-        found, nonzero=nonzero, too_few=enough(nonzero, pair.units),
+        found, nonzero=nonzero, too_few=enough(_printable(nonzero), _printable(pair.units)),
         threshold=threshold.value if threshold else 0.0, relative_threshold=bool(threshold and threshold.relative),
     )  # fmt: skip
+
+
+def _printable(counts: Mapping[str, int]) -> dict[str, int]:
+    """By names that can be told."""
+    return {printable(name): count for name, count in counts.items()}
 
 
 def _of_quantile(measure: QuantileMeasure, pair: Pair, look: Look) -> Measured:
@@ -118,7 +125,7 @@ def _of_quantile(measure: QuantileMeasure, pair: Pair, look: Look) -> Measured:
         nothing = quantiles.level(None, None, 0, 0)
         return Measured(
             metric=str(measure), words=measure.words, better=measure.better, control=nothing, candidate=nothing,
-            effect=Effect(value=None, note=quantiles.SILENT),
+            effect=Effect(value=None, note=pair.sums.latency_withheld or quantiles.SILENT),
         )  # fmt: skip
     found = quantiles.differing(measure, before.histogram, after.histogram, pair.config.bootstrap)
     units = pair.units

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
 
 from recsys.attribution.join import Joined
 from recsys.contracts.report import UNKNOWN
+from recsys.evaluation.experiment import utc_days
 
 DAY = "day"
-_DAY_US = 86_400_000_000
-_YEAR_1 = date(1970, 1, 1).toordinal() - 1
-"""Days before 1970: a day is counted from year 1, for engines divide towards 0."""
 Origins = dict[tuple[str, str], dict[str, int]]
 """(Key, value) → arm → units."""
 
@@ -22,13 +19,13 @@ def origins(joined: Joined, keys: Sequence[str]) -> Origins:
     values = "".join(f", coalesce(slice_{place}, '{UNKNOWN}') AS slice_{place}" for place in places)
     joined.engine.create(
         "unit_origins",
-        f"SELECT variant, (first_ts_us + {_YEAR_1 * _DAY_US}) // {_DAY_US} AS first_day{values} FROM first_assignments",
+        f"SELECT variant, {utc_days.number('first_ts_us')} AS first_day{values} FROM first_assignments",
     )
     found: Origins = {}
     for key, place in zip(keys, places, strict=True):
         found |= _units_by(joined, key, f"slice_{place}")
     days = _units_by(joined, DAY, "first_day")
-    return found | {(DAY, str(date(1, 1, 1) + timedelta(days=int(day)))): arms for (_, day), arms in days.items()}
+    return found | {(DAY, utc_days.named(day)): arms for (_, day), arms in days.items()}
 
 
 def _units_by(joined: Joined, key: str, column: str) -> Origins:

@@ -7,19 +7,21 @@ was before the experiment is the same in all slices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from recsys.evaluation.experiment import latency
+from recsys.evaluation.experiment import latency, utc_days
 from recsys.evaluation.experiment.cap import Cap
 from recsys.evaluation.experiment.settle import Settled, values
+from recsys.evaluation.experiment.units import DAY
 from recsys.statistics.aggregates import Aggregates
 
 UNITS = "units"
 MAX_SLICES = 100
+MAX_DAYS = 60
 Buckets = dict[str, npt.NDArray]
 """Column → its sums by bucket of users, whole numbers; ``units`` counts these."""
 
@@ -29,57 +31,84 @@ class Sums:
     """All that the statistics of an experiment need.
 
     ``arms``: over all assigned units. ``slices``: (key, value) → arm → over the units that were shown something there,
-    of the values with most units; ``left_out``: key → how many other values there are. ``buckets``, ``slice_buckets``:
-    the same by bucket of users. ``occupied``: the finest buckets that have a unit."""
+    of the values with most units; ``left_out``: key → how many other values there are, at least. ``slice_buckets``: the
+    same by bucket of users. ``days``: the same by UTC day, the last ``MAX_DAYS``; some of these are left out where
+    ``days_left_out``. ``occupied``: the finest buckets that have a unit. ``withheld``: key → why there are no
+    ``slice_buckets`` of it; ``latency_withheld``: why there is no ``latency``."""
 
     arms: dict[str, Aggregates]
     slices: dict[tuple[str, str], dict[str, Aggregates]]
-    buckets: dict[str, Buckets]
     slice_buckets: dict[tuple[str, str], dict[str, Buckets]]
     latency: dict[str, latency.Latency]
     cap: Cap | None
     occupied: frozenset[int]
     left_out: dict[str, int] = field(default_factory=dict)
+    days: dict[str, dict[str, Aggregates]] = field(default_factory=dict)
+    days_left_out: int = 0
+    withheld: dict[str, str] = field(default_factory=dict)
+    latency_withheld: str = ""
 
 
-def sums(settled: Settled, *, slice_buckets: bool = True) -> Sums:
-    """All sums of the experiment."""
+def sums(settled: Settled, *, slice_buckets: bool = True, count_users: bool = False) -> Sums:
+    """All sums of the experiment. ``count_users``: also how many users the latencies of each bucket are of."""
     engine = settled.engine
-    _sum_buckets(settled, None)
-    arms = _aggregates(settled).get("", {})
-    by_bucket = _buckets(settled, list(arms)).get("", {})
+    arms = _arms(settled)
     slices: dict[tuple[str, str], dict[str, Aggregates]] = {}
     in_slices: dict[tuple[str, str], dict[str, Buckets]] = {}
     left_out = {}
-    for key, place in settled.slices.items():
-        left_out[key] = _choose(settled, place)
-        _sum_buckets(settled, place)
-        for value, found in _aggregates(settled).items():
-            slices[key, value] = {arm: found.get(arm, settled.products.nothing()) for arm in arms}
+    for key, cut in settled.slices.items():
+        left_out[key] = _choose(settled, cut)
+        _sum_buckets(settled, cut)
+        slices |= {(key, value): found for value, found in _by_value(settled, arms).items()}
         if slice_buckets:
             in_slices |= {(key, value): found for value, found in _buckets(settled, list(arms)).items()}
     fine = engine.rows("SELECT DISTINCT fine FROM unit_values")
     return Sums(
         arms=arms,
         slices=slices,
-        buckets=by_bucket,
         slice_buckets=in_slices,
-        latency=latency.latencies(engine, list(arms), settled.buckets) if settled.needs.latency else {},
+        latency=latency.latencies(engine, list(arms), settled.buckets, count_users=count_users)
+        if settled.needs.latency
+        else {},
         cap=settled.cap,
         occupied=frozenset(bucket for (bucket,) in fine),
         left_out=left_out,
+        days=_days(settled, arms) if settled.by_day else {},
     )
 
 
-def _sum_buckets(settled: Settled, place: int | None) -> None:
+def _arms(settled: Settled) -> dict[str, Aggregates]:
+    _sum_buckets(settled, None, "0")
+    return _aggregates(settled).get("", {})
+
+
+def _days(settled: Settled, arms: Iterable[str]) -> dict[str, dict[str, Aggregates]]:
+    """By day, in order, of the last days on which an exposure counts."""
+    found = settled.engine.rows(f"SELECT DISTINCT {DAY} FROM slice_sums")
+    last = sorted((int(day) for (day,) in found), reverse=True)[:MAX_DAYS]
+    settled.engine.load("chosen_slices", {"slice": "VARCHAR"}, [(str(day),) for day in last])
+    _sum_buckets(settled, DAY, "0")
+    by_day = {utc_days.named(day): own for day, own in _by_value(settled, arms).items()}
+    return dict(sorted(by_day.items()))
+
+
+def _by_value(settled: Settled, arms: Iterable[str]) -> dict[str, dict[str, Aggregates]]:
+    """Slice value → arm → aggregates; an arm without units there has zeros."""
+    nothing = settled.products.nothing()
+    return {
+        value: {arm: found.get(arm, nothing) for arm in arms} for value, found in _aggregates(settled).items()
+    }  # fmt: skip
+
+
+def _sum_buckets(settled: Settled, cut: str | None, bucket: str = "bucket") -> None:
     """Make the table ``bucket_sums``, one row per (slice value, arm, bucket); '' is the slice of the whole. All sums
     are made of it, so that the units are looked at once."""
     products = settled.products
     settled.engine.create(
         "bucket_sums",
-        f"WITH valued AS ({values(settled, place)}), parts AS (SELECT valued.*{products.parts()} FROM valued) "
-        f"SELECT slice, variant, bucket, count(*) AS units{products.aggregates()} FROM parts "
-        "GROUP BY slice, variant, bucket",
+        f"WITH valued AS ({values(settled, cut)}), parts AS (SELECT valued.*{products.parts()} FROM valued) "
+        f"SELECT slice, variant, {bucket} AS bucket, count(*) AS units{products.aggregates()} FROM parts "
+        f"GROUP BY slice, variant{', bucket' if bucket == 'bucket' else ''}",
     )
 
 
@@ -118,11 +147,9 @@ def whole(numbers: Sequence[int]) -> npt.NDArray:
     return np.array(numbers, dtype=np.int64 if fit else object)
 
 
-def _choose(settled: Settled, place: int) -> int:
+def _choose(settled: Settled, cut: str) -> int:
     """Make the table ``chosen_slices`` of the values with most units, and give how many others there are."""
-    found = settled.engine.rows(
-        f"SELECT slice_{place} AS slice, count(DISTINCT user_id) AS n FROM slice_sums GROUP BY slice_{place}"
-    )
+    found = settled.engine.rows(f"SELECT {cut} AS slice, count(DISTINCT user_id) AS n FROM slice_sums GROUP BY {cut}")
     ordered = sorted(found, key=lambda row: (-row[1], row[0]))
     settled.engine.load("chosen_slices", {"slice": "VARCHAR"}, [(value,) for value, _ in ordered[:MAX_SLICES]])
     return max(len(ordered) - MAX_SLICES, 0)

@@ -22,15 +22,16 @@ from recsys.evaluation.experiment.products import Products
 
 @dataclass(frozen=True)
 class Settled:
-    """The units of one experiment in the engine: what is asked for, and how it is cut up. ``slices``: key → place of
-    its slice column."""
+    """The units of one experiment in the engine: what is asked for, and how it is cut up. ``slices``: key → its
+    slice column. ``by_day``: whether there is a slice column of the day."""
 
     engine: Engine
     needs: Needs
     kinds: Kinds
-    slices: dict[str, int]
+    slices: dict[str, str]
     buckets: int
     cap: Cap | None
+    by_day: bool = False
 
     @property
     def products(self) -> Products:
@@ -47,14 +48,18 @@ def settle(
     covariate: str | None = None,
     buckets: int = units.BUCKETS,
     cap: int | None = None,
+    by_day: bool = False,
 ) -> Settled:
     """Make the tables of the experiment's units; ``experiment.prepare`` comes first.
 
     ``slices``: some of the slice keys; None is all but ``covariate``, the one whose value at the first assignment is a
     number to adjust for. ``cap``: the most revenue of a unit that counts, in millionths; None is the 99th percentile.
+    ``by_day``: the day of an exposure is a slice, too.
     """
     experiment.settle(joined, asked)
-    return settle_units(joined, needs, slices=slices, covariate=covariate, buckets=buckets, cap=cap)
+    return settle_units(
+        joined, needs, slices=slices, covariate=covariate, buckets=buckets, cap=cap, by_day=by_day
+    )  # fmt: skip
 
 
 def settle_units(
@@ -65,6 +70,7 @@ def settle_units(
     covariate: str | None = None,
     buckets: int = units.BUCKETS,
     cap: int | None = None,
+    by_day: bool = False,
 ) -> Settled:
     """The same, where the relations of the experiment are there already. ConfigError for a key that was not staged, for
     a number of buckets that does not divide the finest, and for a column that no unit has."""
@@ -79,16 +85,18 @@ def settle_units(
             raise ConfigError("not a slice key", where="slices", found=key, expected=", ".join(places))
     kinds = sorting.sort(needs.columns, covariate=covariate is not None)
     own = {key: places[key] for key in chosen}
-    units.make(joined.engine, kinds, own, places.get(covariate) if covariate is not None else None, buckets)
+    number = places.get(covariate) if covariate is not None else None
+    units.make(joined.engine, kinds, own, number, buckets, by_day=by_day)
     found = capping.cap(joined.engine, cap) if REVENUE in kinds.shown else None
-    return Settled(joined.engine, needs, kinds, own, buckets, found)
+    named = {key: f"slice_{place}" for key, place in own.items()}
+    return Settled(joined.engine, needs, kinds, named, buckets, found, by_day)
 
 
-def values(settled: Settled, place: int | None) -> str:
+def values(settled: Settled, cut: str | None) -> str:
     """A query of one row per unit, or per (value of a slice column, unit that was shown something there): ``slice``,
     ``variant``, ``fine``, ``bucket``, and the columns as ``c_0`` …, revenue cut at the cap."""
     columns = settled.products.columns
-    if place is None:
+    if cut is None:
         listed = "".join(f", {_value(settled, column, 'u')} AS c_{n}" for n, column in enumerate(columns))
         return f"SELECT '' AS slice, u.user_id, u.variant, u.fine, u.bucket{listed} FROM unit_values AS u"
     own = {column: _base(column) in settled.kinds.shown for column in columns}
@@ -98,7 +106,7 @@ def values(settled: Settled, place: int | None) -> str:
     )
     return (
         f"SELECT s.slice, u.user_id, u.variant, u.fine, u.bucket{listed} "
-        f"FROM (SELECT slice_{place} AS slice, user_id{summed} FROM slice_sums GROUP BY slice_{place}, user_id) AS s "
+        f"FROM (SELECT {cut} AS slice, user_id{summed} FROM slice_sums GROUP BY {cut}, user_id) AS s "
         "INNER JOIN unit_values AS u ON s.user_id = u.user_id INNER JOIN chosen_slices AS k ON s.slice = k.slice"
     )
 

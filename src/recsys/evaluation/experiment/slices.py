@@ -1,15 +1,17 @@
-"""Effects within slices, by key, and whether they differ: which says where to look, and never decides."""
+"""Effects within slices, by key, and whether they differ; and by day: which says where to look, and never decides."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from recsys.contracts.experiment import Interaction, SliceEffect
+from recsys.contracts.experiment import DayEffect, Interaction, SliceEffect
 from recsys.evaluation.experiment import effects
 from recsys.evaluation.experiment.look import Look
 from recsys.evaluation.experiment.measured import Pair
 from recsys.evaluation.experiment.measures import Measure, RatioMeasure
 from recsys.evaluation.experiment.reduce import UNITS
+from recsys.statistics.aggregates import Aggregates
 from recsys.statistics.interaction import SliceSums, interaction
 from recsys.text import printable
 
@@ -26,9 +28,22 @@ def of_slices(pair: Pair, wanted: Sequence[Measure], look: Look) -> list[SliceEf
     ]
 
 
+def by_day(pair: Pair, wanted: Sequence[Measure], look: Look) -> list[DayEffect]:
+    """The same by day, of one metric after the other. Days are no family of tests: they are looked at as a line."""
+    return [
+        DayEffect(day=day, metric=str(measure), **_compared(arms, measure, pair, look))
+        for measure in _ratios(wanted)
+        for day, arms in pair.sums.days.items()
+        if _large(arms, pair)
+    ]
+
+
 def large(pair: Pair, key: str, value: str) -> bool:
     """Whether both arms have the least number of users there."""
-    arms = pair.sums.slices[key, value]
+    return _large(pair.sums.slices[key, value], pair)
+
+
+def _large(arms: Mapping[str, Aggregates], pair: Pair) -> bool:
     return all(name in arms and arms[name].units >= pair.config.min_slice_users for name in pair.names)
 
 
@@ -37,13 +52,19 @@ def _ratios(wanted: Sequence[Measure]) -> list[RatioMeasure]:
 
 
 def _effect(key: str, value: str, measure: RatioMeasure, pair: Pair, look: Look) -> SliceEffect:
-    control, candidate = (pair.sums.slices[key, value][name] for name in pair.names)
+    found = _compared(pair.sums.slices[key, value], measure, pair, look)
+    return SliceEffect(key=key, value=value, metric=str(measure), **found)
+
+
+def _compared(arms: Mapping[str, Aggregates], measure: RatioMeasure, pair: Pair, look: Look) -> dict[str, Any]:
+    """Levels and effect, by the names of fields."""
+    control, candidate = (arms[name] for name in pair.names)
     corrections = [EXPOSED] if measure.n is None else []
-    return SliceEffect(
-        key=key, value=value, metric=str(measure), control=effects.level(measure, control),
-        candidate=effects.level(measure, candidate),
-        effect=effects.effect(effects.compared(measure, control, candidate), look, corrections),
-    )  # fmt: skip
+    return {
+        "control": effects.level(measure, control),
+        "candidate": effects.level(measure, candidate),
+        "effect": effects.effect(effects.compared(measure, control, candidate), look, corrections),
+    }
 
 
 def interactions(pair: Pair, wanted: Sequence[Measure]) -> list[Interaction]:
@@ -59,6 +80,8 @@ def _interaction(key: str, measure: RatioMeasure, pair: Pair) -> Interaction:
             key=key, metric=str(measure), slices=len(values),
             note=f"fewer than two values with {pair.config.min_slice_users:,} users in each arm",
         )  # fmt: skip
+    if key in pair.sums.withheld:
+        return Interaction(key=key, metric=str(measure), slices=len(values), note=pair.sums.withheld[key])
     found = interaction({value: _sums(key, value, measure, pair) for value in values}, scale=measure.scale)
     left_out = "; ".join(f"{printable(value)} is left out: {reason}" for value, reason in found.left_out.items())
     return Interaction(

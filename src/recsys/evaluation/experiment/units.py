@@ -12,21 +12,32 @@ from recsys.attribution.shards import FINE as FINE
 from recsys.attribution.shards import fine
 from recsys.contracts.report import UNKNOWN
 from recsys.evaluation.experiment import columns as units
+from recsys.evaluation.experiment import utc_days
 from recsys.evaluation.experiment.columns import COVARIATE, HAS_COVARIATE, HAS_HISTORY, PRE, Kinds, quoted
 from recsys.evaluation.metrics import reduce as metric_sums
 
 BUCKETS = 1024
+DAY = "slice_day"
+"""The slice column of the day."""
 LARGEST = "1e12"
 """A covariate beyond this is taken for no number, as the value of a conversion is."""
 _NUMBER = "^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?"
 
 
-def make(engine: Engine, kinds: Kinds, slices: Mapping[str, int], covariate: int | None, buckets: int) -> None:
+def make(
+    engine: Engine,
+    kinds: Kinds,
+    slices: Mapping[str, int],
+    covariate: int | None,
+    buckets: int,
+    *,
+    by_day: bool = False,
+) -> None:
     """Make the tables ``slice_sums``, one row per (slices, user), and ``unit_values``, one row per unit. ``slices`` and
-    ``covariate`` are places of slice columns."""
+    ``covariate`` are places of slice columns. ``by_day``: the day of the exposure is a slice too."""
     if units.needs_scores(kinds):
         metric_sums.score(engine, kinds.scored, "experiment_relevant")
-    _slice_sums(engine, kinds, slices)
+    _slice_sums(engine, kinds, slices, by_day=by_day)
     if kinds.history:
         _history(engine, kinds)
     if kinds.covariate and covariate is not None:
@@ -34,10 +45,13 @@ def make(engine: Engine, kinds: Kinds, slices: Mapping[str, int], covariate: int
     _unit_values(engine, kinds, buckets)
 
 
-def _slice_sums(engine: Engine, kinds: Kinds, slices: Mapping[str, int]) -> None:
+def _slice_sums(engine: Engine, kinds: Kinds, slices: Mapping[str, int], *, by_day: bool) -> None:
     """Sums over the exposures that count."""
-    named = "".join(f", coalesce(e.slice_{place}, '{UNKNOWN}') AS slice_{place}" for place in slices.values())
-    by = "".join(f", coalesce(e.slice_{place}, '{UNKNOWN}')" for place in slices.values())
+    cut = {f"slice_{place}": f"coalesce(e.slice_{place}, '{UNKNOWN}')" for place in slices.values()}
+    if by_day:
+        cut[DAY] = f"CAST({utc_days.number('e.ts_us')} AS VARCHAR)"
+    named = "".join(f", {value} AS {name}" for name, value in cut.items())
+    by = "".join(f", {value}" for value in cut.values())
     engine.create(
         "slice_sums",
         f"WITH done AS (SELECT o.request_id{units.outcomes(kinds.shown)} FROM valued_outcomes AS o "
