@@ -220,17 +220,17 @@ def statuses(share: float, users: int, harm: float, runs: int) -> Counter[str]:
 GROUPS: dict[str, Callable[[], list[Row]]] = {
     "One look, nothing differs, 50/50": partial(covered, 10_000, (5_000, 5_000), 1.2, 0.0),
     "One look, 20 % more, 50/50": partial(covered, 10_000, (5_000, 5_000), 1.2, 0.2),
-    "One look, 20 % more, 90/10": partial(covered, 4_000, (9_000, 1_000), 1.2, 0.2, bounded=False),
+    "One look, 20 % more, 90/10": partial(covered, 3_000, (9_000, 1_000), 1.2, 0.2, bounded=False),
     "One look, nothing differs, 90/10 with 400 buyers": partial(covered_with_buyers, 10_000),
-    "One look, 20 % more, a heavier tail": partial(covered, 4_000, (5_000, 5_000), 2.5, 0.2, bounded=False),
-    "Fourteen looks, nothing differs: click rate": partial(undecided, "ctr", 5_000, 1_500),
+    "One look, 20 % more, a heavier tail": partial(covered, 3_000, (5_000, 5_000), 2.5, 0.2, bounded=False),
+    "Fourteen looks, nothing differs: click rate": partial(undecided, "ctr", 5_000, 1_000),
     "Fourteen looks, nothing differs: conversions per user": partial(undecided, "conversion", 5_000, 3_000),
     "Fourteen looks, nothing differs: capped revenue per user": partial(undecided, "revenue", 5_000, 3_000),
-    "Fourteen looks, click rate 2 points higher": partial(held, "ctr", 0.02, 2_000, 700),
+    "Fourteen looks, click rate 2 points higher": partial(held, "ctr", 0.02, 2_000, 500),
     "Fourteen looks, a quarter more buyers": partial(held, "conversion", 0.25, 2_000, 2_000),
     "Power of the sequence": partial(shipped, 600),
     "Power at a horizon": partial(found, 2_000),
-    "Guardrail on empty lists, fourteen looks": partial(guarded, 600),
+    "Guardrail on empty lists, fourteen looks": partial(guarded, 400),
     "Sample ratio while running": alarmed,
 }
 """Heading → rows."""

@@ -6,7 +6,7 @@ look is decided by the real rule, look and decision, of settings that are the de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime
 
 import numpy as np
@@ -54,11 +54,17 @@ PLANS = (
 )
 
 
+def sums_of(control: Aggregates, candidate: Aggregates) -> Sums:
+    """Of an experiment of which nothing but the arms is known."""
+    nothing = {each.name: {} for each in fields(Sums) if each.default is each.default_factory is MISSING}
+    return Sums(**{**nothing, "arms": {"A": control, "B": candidate}, "cap": None, "occupied": frozenset()})
+
+
 def verdict(measure: measures.RatioMeasure, control: Aggregates, candidate: Aggregates) -> Verdict:
     """Of one look, by the default settings with this one primary metric, in an experiment in which nothing else is
     wrong: integrity holds, and guardrails pass."""
     config = ExperimentConfig(primary_metrics=[str(measure)], guardrails=[])
-    sums = Sums({"A": control, "B": candidate}, {}, {}, {}, {}, None, frozenset())
+    sums = sums_of(control, candidate)
     found = rule(config, 1, NOW, NOW)
     told = measured(measure, Pair("A", "B", sums, config), looks(config, found)[0])
     return decide(evidence(metrics=[told], guardrails=[], **_fields(found))).decision
@@ -67,7 +73,7 @@ def verdict(measure: measures.RatioMeasure, control: Aggregates, candidate: Aggr
 def status_of_empty(control: Aggregates, candidate: Aggregates) -> str:
     """Of one look, of the default guardrail on empty lists."""
     config = ExperimentConfig()
-    sums = Sums({"A": control, "B": candidate}, {}, {}, {}, {}, None, frozenset())
+    sums = sums_of(control, candidate)
     [limit] = [each for each in config.guardrails if each.metric == "empty_rate"]
     found = guarded(limit, Pair("A", "B", sums, config), looks(config, rule(config, 1, NOW, NOW))[1])
     return status(found)
