@@ -1,6 +1,7 @@
 """Ship, hold, rollback: what each needs, that nothing fails open, and that a decision is a function of its document."""
 
 import math
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from decision_evidence import check, effect, evidence, guardrail, level, measured
+from decision_evidence import NOW, check, effect, evidence, guardrail, level, measured
 from recsys.contracts.decision import Decision, Needed
 from recsys.evaluation import replay
 from recsys.evaluation.decision import clears, decide, exit_verdict, holds, worse
@@ -130,6 +131,21 @@ def test_an_unknown_figure_of_integrity_is_a_failure(value):
     assert not any(holds(check(value, 0.5, sense)) for sense in ("at least", "at most", "below"))
 
 
+def test_without_a_question_of_integrity_nothing_ships():
+    """A document from which the questions were taken does not speak for the logs."""
+    found = decide(evidence(integrity=[]))
+    assert found.decision == "hold"
+    assert "nothing says whether the logs can be believed" in found.reasons[0]
+
+
+def test_a_horizon_that_has_passed_over_a_log_that_ends_before_it():
+    """The hold says where the log ends, and how to say that it is whole."""
+    passed = evidence(may_ship=False, horizon=NOW - timedelta(days=2), data_until=NOW - timedelta(days=3))
+    assert "say so with as_of" in decide(passed).reasons[0]
+    coming = evidence(may_ship=False, horizon=NOW + timedelta(days=2), data_until=NOW - timedelta(days=3))
+    assert "as_of" not in decide(coming).reasons[0]
+
+
 def test_empty_data_ships():
     """Nothing measured, nothing guarded, no metric: a hold."""
     nothing = measured(effect=effect(None, None), control=level(None, 0, 0), candidate=level(None, 0, 0))
@@ -155,7 +171,7 @@ def test_what_each_decision_needs(effects, harms, rates):
     metrics = [measured(low, high) for low, high in effects]
     rails = [guardrail(low, high) for low, high in harms]
     found = decide(evidence(metrics=metrics, guardrails=rails, integrity=[check(rate) for rate in rates]))
-    sound = all(rate >= 0.95 for rate in rates)
+    sound = bool(rates) and all(rate >= 0.95 for rate in rates)
     harmed = any(high < 0 for _, high in effects) or any(low > 0.005 for low, _ in harms)
     won = bool(effects) and all(low > 0 for low, _ in effects) and all(high < 0.005 for _, high in harms)
     assert found.decision == ("hold" if not sound else "rollback" if harmed else "ship" if won else "hold")

@@ -26,7 +26,7 @@ sections = st.fixed_dictionaries(
         "guardrails": st.lists(
             st.sampled_from(
                 [{"metric": "error_rate", "margin": 0.01}, {"metric": "latency_p99", "margin": "12.5%"},
-                 {"max_empty_rate": 0}, {"metric": "ctr", "limit": 0.5}]
+                 {"max_empty_rate": 0}, {"metric": "error_rate", "limit": 0.5}]
             ), unique_by=str, max_size=4,
         ),
         "cuped": st.sampled_from([{"enabled": True, "covariate_key": "history"}, {"enabled": True}, {}]),
@@ -94,6 +94,7 @@ WRONG = [
     ({"guardrails": [{"metric": "error_rate"}]}, "e.guardrails[0]", "a margin or a limit"),
     ({"guardrails": [{"metric": "ctr", "margin": 1, "limit": 1}]}, "e.guardrails[0]", "a margin or a limit"),
     ({"guardrails": [{"max_error_rate": -1}]}, "e.guardrails[0].max_error_rate", "not a usable value"),
+    ({"guardrails": [{"metric": "ctr", "limit": 0.6}]}, "e.guardrails[0].limit", "more is better"),
     ({"guardrails": {"max_eror_rate": 1}}, "e.guardrails[0]", "Did you mean 'max_error_rate'"),
     ({"thresholds": {"cvr": 0.1}}, "e.thresholds", "for a primary metric"),
     ({"thresholds": {"ctr": -0.1}}, "e.thresholds.ctr", "not a usable value"),

@@ -24,6 +24,8 @@ def decide(evidence: Decision) -> Decision:
     guardrails = [replace(guardrail, status=status(guardrail)) for guardrail in evidence.guardrails]
     judged = replace(evidence, guardrails=guardrails, harm_suspected=False)
     failed = [check for check in judged.integrity if not holds(check)]
+    if not judged.integrity:
+        return replace(judged, decision="hold", reasons=["nothing says whether the logs can be believed"])
     if failed:
         harmed = [each for each in guardrails if each.status == "fail" and each.metric.startswith(HARMFUL)]
         reasons = [check.told for check in failed]
@@ -44,15 +46,27 @@ def _of_effects(evidence: Decision) -> tuple[Verdict, list[str]]:
         *(told_guardrail(each) for each in evidence.guardrails if each.status != "pass"),
     ]
     if not evidence.rule.may_ship:
-        horizon = evidence.rule.horizon
-        until = "the declared horizon" if horizon is None else f"the declared horizon, {horizon:%Y-%m-%d %H:%M} UTC"
-        lacking.insert(0, f"the experiment runs until {until}: nothing ships before it")
+        lacking.insert(0, _until_horizon(evidence))
     if not evidence.rule.decides:
         lacking.insert(0, "no decision was asked for (decision.enabled is false)")
     if lacking:
         return "hold", [*lacking, *needed_words(evidence.needed)]
     won = [f"{told_effect(each)}: better than {_threshold(each)}" for each in evidence.metrics if clears(each)]
     return "ship", [*won, *(told_guardrail(each) for each in evidence.guardrails)]
+
+
+def _until_horizon(evidence: Decision) -> str:
+    """Nothing ships before it; where it has passed and the data end before, how to say that they are whole."""
+    horizon, until = evidence.rule.horizon, evidence.rule.data_until
+    if horizon is None:
+        return "the experiment runs until its declared horizon: nothing ships before it"
+    told = f"the experiment runs until the declared horizon, {horizon:%Y-%m-%d %H:%M} UTC: nothing ships before it"
+    if until is None or evidence.created_at < horizon:
+        return told
+    return (
+        f"{told}. It has passed, and the log ends before it, at {until:%Y-%m-%d %H:%M} UTC: if nothing is missing, say "
+        "so with as_of"
+    )
 
 
 def _lacking(evidence: Decision) -> list[str]:

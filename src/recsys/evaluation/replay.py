@@ -9,7 +9,7 @@ import msgspec
 from recsys.contracts.decision import Decision
 from recsys.contracts.report import Report
 from recsys.errors import InputError
-from recsys.evaluation.decision import decide
+from recsys.evaluation.decision import decide, exit_verdict
 
 MAX_BYTES = 1 << 30
 
@@ -32,6 +32,8 @@ def read(path: Path) -> list[Decision]:
             return _of_report(msgspec.json.decode(content, type=Report), path)
     except OSError as error:
         raise InputError("cannot be read", where=str(path), found=error.strerror or str(error)) from None
+    except RecursionError:
+        raise InputError("nested too deeply for a decision", where=str(path), expected=expected) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InputError("not a decision", where=str(path), found=str(error), expected=expected) from None
     raise InputError("not a decision", where=str(path), found=name or "another document", expected=expected)
@@ -43,7 +45,12 @@ def _of_report(report: Report, path: Path) -> list[Decision]:
         raise InputError(
             "the report holds no decision", where=str(path), found=f"mode {report.mode}", expected=expected
         )
-    return [candidate.decision for candidate in report.experiment.candidates]
+    decisions = [candidate.decision for candidate in report.experiment.candidates]
+    found, decides = exit_verdict(decisions), all(decision.rule.decides for decision in decisions)
+    if decides and report.summary.status != found:
+        told = f"the summary says {report.summary.status}, and its decisions {found}"
+        raise InputError("the report contradicts itself", where=str(path), found=told)
+    return decisions
 
 
 def replayed(recorded: Decision) -> tuple[Decision, str]:

@@ -222,7 +222,7 @@ def test_every_kind_of_metric(tmp_path, better):
     settings = {
         "primary_metrics": ["ndcg@5"],
         "secondary_metrics": ["revenue_per_user", "mrr@5|responded", "latency_p50", "coverage@5", "gini", "novelty@5"],
-        "guardrails": [{"metric": "conversion_rate", "margin": 0.05}, {"metric": "empty_rate", "limit": 0.2},
+        "guardrails": [{"metric": "clicks_per_user", "margin": 1}, {"metric": "empty_rate", "limit": 0.2},
                        {"metric": "latency_p99", "margin": "80%"}],
     }  # fmt: skip
     candidate = only(run(tmp_path, better, settings))
@@ -249,3 +249,92 @@ def test_no_decision_where_none_is_asked_for(tmp_path, better):
     found = run(tmp_path, better, {"decision": {"enabled": False}})
     assert found.summary.status == "pass"
     assert "no decision was asked for" in only(found).decision.reasons[0]
+
+
+def test_lists_that_are_missing_where_nobody_answered(tmp_path):
+    """Of an arm that is equal, lists without a click are lost: its rate looks better, and the decision holds."""
+    logs = ab_logs.logs(World(users=1_200))
+    answered = {row["request_id"] for row in logs.outcomes}
+    arm_of = {row["request_id"]: row["variant"] for row in logs.assignments}
+    kept = [
+        row for place, row in enumerate(logs.exposures)
+        if row["request_id"] in answered or arm_of[row["request_id"]] == "A" or place % 5 > 1
+    ]  # fmt: skip
+    decision = only(run(tmp_path, ab_logs.Logs(kept, logs.outcomes, logs.assignments))).decision
+    assert decision.decision == "hold"
+    assert any("requests that were assigned to B have no exposure" in reason for reason in decision.reasons)
+    assert any("assigned requests have an exposure (p =" in reason for reason in decision.reasons)
+
+
+def test_lost_outcomes_of_which_no_arm_is_known(tmp_path):
+    """Outcomes that match nothing and name no arm: whether the arms lose them alike is not known, so it holds."""
+    logs = ab_logs.logs(BETTER.but(A={"lost": 0.09}))
+    silent = [{**row, "context": {"tenant_id": "demo"}} for row in logs.outcomes]
+    decision = only(run(tmp_path, ab_logs.Logs(logs.exposures, silent, logs.assignments))).decision
+    assert decision.decision == "hold"
+    assert any("name no arm" in reason for reason in decision.reasons)
+
+
+def test_an_as_of_of_the_future_does_not_end_the_experiment(tmp_path, better):
+    """The horizon has passed by the clock alone."""
+    later = "2026-03-01T00:00:00Z"
+    found = run(tmp_path, better, {"as_of": later, "sequential": {"horizon": later}}, now=START + timedelta(days=10))
+    assert not only(found).decision.rule.may_ship
+
+
+def test_errors_and_latencies_that_one_arm_does_not_log(tmp_path, better):
+    """Lists of one arm that say nothing of their latency or error may be those that were slow or failed."""
+    arm_of = {row["request_id"]: row["variant"] for row in better.assignments}
+    for place, key in enumerate(("error", "latency_ms")):
+        silent = [
+            {name: value for name, value in row.items() if name != key or arm_of[row["request_id"]] == "A" or n % 5}
+            for n, row in enumerate(better.exposures)
+        ]
+        settings = {"guardrails": [{"metric": "error_rate", "margin": 0.05}, {"max_error_rate": 0},
+                                   {"metric": "latency_p95", "margin": "50%"}]}  # fmt: skip
+        logs = ab_logs.Logs(silent, better.outcomes, better.assignments)
+        rails = only(run(tmp_path / key, logs, settings)).decision.guardrails
+        expected = ["inconclusive", "inconclusive", "pass"] if place == 0 else ["pass", "pass", "inconclusive"]
+        assert [rail.status for rail in rails] == expected
+
+
+def test_a_covariate_that_depends_on_the_arm(tmp_path):
+    """It is no covariate: an adjustment for it would make an effect, so the decision holds."""
+    logs = ab_logs.logs(World(users=1_000))
+    halved = [
+        {**row, "context": {**row["context"], "loyalty": str(float(row["context"]["loyalty"]) / 2)}}
+        if row["variant"] == "B" else row
+        for row in logs.assignments
+    ]  # fmt: skip
+    settings = {"cuped": {"enabled": True, "covariate_key": "loyalty"}}
+    decision = only(run(tmp_path, ab_logs.Logs(logs.exposures, logs.outcomes, halved), settings)).decision
+    assert decision.decision == "hold"
+    assert any("the covariate of ctr" in reason for reason in decision.reasons)
+
+
+def test_two_arms_in_a_small_arm(tmp_path):
+    """Of the units of a small arm a third were in two arms: a hold, though of all units they are few."""
+    logs = ab_logs.logs(World({"A": Arm(weight=30), "B": Arm(click=2.0)}, users=3_000))
+    own = [row for row in logs.assignments if row["variant"] == "B"]
+    seen, crossed = set(), []
+    for row in own:
+        if row["user_id"] not in seen and len(seen) % 3 == 0:
+            crossed.append(
+                {**row, "variant": "A", "ts": "2026-01-30T00:00:00Z", "request_id": f"{row['request_id']}-x"}
+            )
+        seen.add(row["user_id"])
+    found = run(
+        tmp_path, ab_logs.Logs(logs.exposures, logs.outcomes, [*logs.assignments, *crossed]),
+        {"srm": {"expected": {"A": 30, "B": 1}}},
+    )  # fmt: skip
+    assert any("units of B were assigned to two arms" in reason for reason in only(found).decision.reasons)
+
+
+def test_an_absent_arm_with_every_kind_of_metric(tmp_path, better):
+    """No value and a note, and no exception."""
+    settings = {"srm": {"expected": {"A": 1, "C": 1}}, "candidate_variant": "C", "primary_metrics": ["coverage@5"],
+                "secondary_metrics": ["ctr", "latency_p95", "gini"]}  # fmt: skip
+    kept = [row for row in better.assignments if row["variant"] == "A"]
+    found = run(tmp_path, ab_logs.Logs(better.exposures, better.outcomes, kept), settings)
+    assert found.summary.status == "hold"
+    assert only(found).decision.metrics[0].effect.value is None

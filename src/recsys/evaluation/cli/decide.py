@@ -30,13 +30,15 @@ def decide(
     from recsys.errors import InputError
     from recsys.evaluation import replay as replaying
     from recsys.evaluation.decision import exit_verdict
+    from recsys.text import printable
 
     recorded = replaying.read(replay)
     found = [replaying.replayed(decision) for decision in recorded]
     for decision, difference in found:
         if format is options.Format.TEXT:
-            sys.stdout.write(f"{decision.decision}: {decision.candidate} against {decision.control}\n")
-            sys.stdout.write("".join(f"  {reason}\n" for reason in decision.reasons))
+            arms = f"{printable(decision.candidate)} against {printable(decision.control)}"
+            sys.stdout.write(f"{decision.decision}: {arms}\n")
+            sys.stdout.write("".join(f"  {printable(reason)}\n" for reason in decision.reasons))
         if difference:
             hint = "The document was changed, or comes of another version. Trust neither until you know which."
             raise InputError(

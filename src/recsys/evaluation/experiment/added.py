@@ -6,6 +6,7 @@ it that both have: of another value the sum would be of some of the users, and n
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -39,12 +40,13 @@ def added(one: Gathered, other: Gathered) -> Gathered:
         crossed=one.left_out.crossed | other.left_out.crossed,
     )
     return Gathered(
-        errors_known=one.errors_known + other.errors_known,
+        errors_known=dict(Counter(one.errors_known) + Counter(other.errors_known)),
         quality=quality_added(one.quality, other.quality),
         hours=[],
         parts=parts_added(one.parts, other.parts, left_out.crossed),
         sums=sums_added(one.sums, other.sums),
         matched=_matched(one.matched, other.matched, left_out),
+        shown=_united(one.shown, other.shown, operator.add),
         origins=_origins(one, other),
         maturity=one.maturity + other.maturity,
         impressions=None,

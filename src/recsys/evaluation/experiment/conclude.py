@@ -77,6 +77,7 @@ def _candidate(
         [measures.parse(each, "experiment") for each in names]
         for names in (asked.config.primary_metrics, asked.config.secondary_metrics)
     )
+    deciding_metrics = [measured(each, pair, deciding) for each in primary]
     evidence = Decision(
         decision="hold",
         reasons=[],
@@ -87,8 +88,11 @@ def _candidate(
         version=__version__,
         inputs_sha256=made.inputs_sha256,
         rule=asked.rule,
-        integrity=_checks(gathered, asked, found, running, name),
-        metrics=[measured(each, pair, deciding) for each in primary],
+        integrity=[
+            *_checks(gathered, asked, found, running, name),
+            *(check for each in deciding_metrics for check in integrity.balance_check(each)),
+        ],
+        metrics=deciding_metrics,
         guardrails=[guarded(rule, pair, guarding) for rule in asked.config.guardrails],
         needed=planning.needed(primary, pair, deciding),
     )
@@ -137,7 +141,7 @@ def _checks(gathered: Gathered, asked: Asked, found: Trial, running: RunningSamp
     )  # fmt: skip
     return integrity.checks(
         gathered.quality, asked.policy, found, arms, min_valid_rate=asked.config.min_valid_rate,
-        matched=gathered.matched.arms, missing=gathered.parts.missing, sample_ratio=ratio,
+        matched=gathered.matched, shown=gathered.shown, missing=gathered.parts.missing, sample_ratio=ratio,
     )  # fmt: skip
 
 

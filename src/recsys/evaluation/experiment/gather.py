@@ -18,9 +18,9 @@ from recsys.evaluation.experiment.measures import MICRO, Measure, RatioMeasure
 from recsys.evaluation.experiment.needs import Needs, needs
 from recsys.evaluation.experiment.origins import origins
 from recsys.evaluation.experiment.reduce import sums
-from recsys.evaluation.experiment.shown_rates import shown_rates
 from recsys.evaluation.experiment.settings import ExperimentConfig
 from recsys.evaluation.experiment.settle import settle_units
+from recsys.evaluation.experiment.shown_rates import shown_rates
 
 OWN_KEYS = (EXPERIMENT_KEY, VARIANT_KEY)
 """Keys of the context that say of which arm an outcome is; no slices."""

@@ -35,7 +35,8 @@ class LeftOut:
 @dataclass(frozen=True)
 class Gathered:
     """``errors_known``: by arm, exposures that count and say whether they were an error. ``shown``: by arm, of the
-    requests that were assigned those that have an exposure; empty where one assignment stands for several. ``impressions``: None where no metric
+    requests that were assigned those that have an exposure; empty where one assignment stands for several requests.
+    ``impressions``: None where no metric
     asks for them, and of sums that were added. ``shards``: of which parts of the users it is made; none of all."""
 
     errors_known: dict[str, int]

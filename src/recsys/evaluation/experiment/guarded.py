@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -15,12 +16,17 @@ from recsys.evaluation.experiment.measures import EMPTY, ERRORS, Measure, Quanti
 from recsys.statistics.bootstrap import quantile_level
 from recsys.statistics.comparison import compare
 from recsys.statistics.proportion import difference_of_proportions, proportion
+from recsys.text import printable
 
 RARE = (ERRORS, EMPTY)
 """Columns of shares that may have few cases or none: their bounds are exact ones."""
 EXACT = "exact bounds of a share, users as units (Korn & Graubard; MOVER)"
 FEW_UNITS = 100
 """Units of an arm under which nothing is said of it."""
+MAX_WITHOUT_ERROR = 0.01
+MAX_UNTIMED = 0.05
+"""Shares of an arm's lists beyond which those that do not say whether they failed, or how long they took, could hide
+what the guardrail is for. (Of a list that failed the time is often not known.)"""
 
 
 def guarded(rule: GuardrailRule, pair: Pair, look: Look) -> Guardrail:
@@ -34,7 +40,9 @@ def guarded(rule: GuardrailRule, pair: Pair, look: Look) -> Guardrail:
     )  # fmt: skip
     silent = _silent(measure, pair)
     if silent:
-        return replace(rail, note=silent)
+        return replace(rail, cases=None, note=silent)
+    if isinstance(measure, RatioMeasure) and measure.y not in RARE and found.too_few:
+        return replace(rail, note=found.too_few)
     return (
         _against_limit(rail, measure, pair, look) if rule.limit is not None else _harm(rail, measure, found, pair, look)
     )
@@ -42,22 +50,31 @@ def guarded(rule: GuardrailRule, pair: Pair, look: Look) -> Guardrail:
 
 def _silent(measure: Measure, pair: Pair) -> str:
     """Why nothing can be said at all: a log that holds no such figure passes no guardrail."""
+    shown = {name: sums.total(measures.EXPOSURES) for name, sums in pair.arms()}
     few = [name for name, sums in pair.arms() if sums.nonzero.get(measures.EXPOSURES, 0) < FEW_UNITS]
     if few:
-        return f"fewer than {FEW_UNITS} users of {' and '.join(few)} were shown anything"
-    if isinstance(measure, RatioMeasure) and measure.y == ERRORS and not pair.errors_known:
-        return "no list says whether it was an error: error is not logged"
+        return f"fewer than {FEW_UNITS} users of {_names(few)} were shown anything"
+    if isinstance(measure, RatioMeasure) and measure.y == ERRORS:
+        silent = {name: n - pair.errors_known.get(name, 0) for name, n in shown.items()}
+        return _told_silent(silent, shown, MAX_WITHOUT_ERROR, "whether they were an error: log error, also where false")
     if isinstance(measure, QuantileMeasure):
-        silent = [name for name in pair.names if _share_silent(pair, name) > 0.5]
-        return f"{quantiles.SILENT}, or not in most lists of {' and '.join(silent)}" if silent else ""
+        timed = {name: found.histogram.total for name in pair.names if (found := pair.sums.latency.get(name))}
+        silent = {name: n - timed.get(name, 0) for name, n in shown.items()}
+        return _told_silent(silent, shown, MAX_UNTIMED, "how long they took: log latency_ms")
     return ""
 
 
-def _share_silent(pair: Pair, name: str) -> float:
-    found = pair.sums.latency.get(name)
-    if found is None or found.histogram.total == 0:
-        return 1.0
-    return found.missing / (found.missing + found.histogram.total)
+def _told_silent(silent: Mapping[str, int], shown: Mapping[str, int], limit: float, what: str) -> str:
+    """Lists that do not say so may be just those that are slow, or failed."""
+    over = [name for name, n in silent.items() if n > limit * shown[name]]
+    if not over:
+        return ""
+    counts = " and ".join(f"{silent[name]:,} of {shown[name]:,} lists of {printable(name)}" for name in over)
+    return f"{counts} do not say {what}"
+
+
+def _names(names: Iterable[str]) -> str:
+    return " and ".join(map(printable, names))
 
 
 def _cases(measure: Measure, pair: Pair) -> int | None:
@@ -112,7 +129,8 @@ def _against_limit(rail: Guardrail, measure: Measure, pair: Pair, look: Look) ->
         settings = pair.config.bootstrap
         seen = pair.sums.latency[name].histogram
         found = quantile_level(seen, measure.quantile, seed=settings.seed, count=settings.replicates)
-        return _around(rail, found.value, found.se, look.reach(sums.units, found.degrees), look, found.note, log=True)
+        reach = look.reach(sums.units, found.degrees)
+        return _around(rail, found.value, found.se, reach, look, quantiles.CLUSTERED, found.note, log=True)
     if isinstance(measure, RatioMeasure):
         own = compare(sums.moments(measure.y, measure.n), sums.moments(measure.y, measure.n), scale=measure.scale)
         variance = own.candidate.variance
@@ -123,14 +141,19 @@ def _against_limit(rail: Guardrail, measure: Measure, pair: Pair, look: Look) ->
 
 
 def _around(
-    rail: Guardrail, value: float | None, se: float | None, reach: float, look: Look, note: str, *, log: bool = False
+    rail: Guardrail, value: float | None, se: float | None, reach: float, look: Look, units: str, note: str = "", *,
+    log: bool = False,
 ) -> Guardrail:  # fmt: skip
-    """The level with an interval; ``log``: symmetric in its logarithm, for what cannot fall below 0."""
+    """The level with an interval; ``units``: what its error is over; ``log``: symmetric in its logarithm, for what
+    cannot fall below 0."""
     if value is None or se is None:
         return replace(rail, value=value, note=note or "no interval can be given")
     half = reach * se
-    times = math.exp(half / value) if log and value > 0 else None
-    low, high = (value - half, value + half) if times is None else (value / times, value * times)
+    if log and (value <= 0 or half > quantiles.MOST_LOGS * value):
+        return replace(rail, value=value, note="the interval has no bounds")
+    low, high = (
+        (value / math.exp(half / value), value * math.exp(half / value)) if log else (value - half, value + half)
+    )
     return replace(
-        rail, value=value, low=low, high=high, method=look.method, corrections=list(look.corrections)
+        rail, value=value, low=low, high=high, method=look.method, corrections=[units, *look.corrections]
     )  # fmt: skip

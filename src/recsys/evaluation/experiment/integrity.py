@@ -10,9 +10,10 @@ from msgspec import Struct
 from recsys.attribution import served_arms
 from recsys.attribution.policy import Policy
 from recsys.attribution.trial_doubts import MAX_SERVED_OTHERWISE, MAX_TWO_ARM_SHARE, Missing
-from recsys.contracts.decision import Check
+from recsys.contracts.decision import Check, Measured
 from recsys.contracts.report import DataQuality, Rate
 from recsys.contracts.trial import Arm, SampleRatio, Trial
+from recsys.evaluation.experiment.match_rates import MatchRates
 from recsys.statistics.comparison import compare
 from recsys.statistics.moments import Moments
 from recsys.statistics.srm_sequential import ALARM, RunningSampleRatio
@@ -32,18 +33,20 @@ class Arms(Struct, frozen=True, kw_only=True):
 
 
 def checks(
-    quality: DataQuality, policy: Policy, trial: Trial, arms: Arms, *, min_valid_rate: float,
-    matched: Mapping[str, Moments], missing: Sequence[Missing], sample_ratio: Check | None,
+    quality: DataQuality, policy: Policy, trial: Trial, arms: Arms, *, min_valid_rate: float, matched: MatchRates,
+    shown: Mapping[str, Moments], missing: Sequence[Missing], sample_ratio: Check | None,
 ) -> list[Check]:  # fmt: skip
-    """The questions in the order in which they are asked. ``matched``: by arm, outcomes that found their exposure over
-    those that could, users as units. ``sample_ratio``: None where it is not asked."""
+    """The questions in the order in which they are asked. ``shown``: by arm, assigned requests that have an exposure
+    over all of them; empty where that is not asked, as is a ``sample_ratio`` of None."""
     return [
         _rate("valid rate", quality.rates.valid, min_valid_rate, "of the outcome rows obey the contract"),
         _rate("match rate", quality.rates.match, policy.min_match_rate, "of the outcomes found their exposure"),
         *_losses(quality, policy),
-        *_of_experiment(trial, policy, missing),
+        *_missing(policy, missing),
         *_of_arms(trial, arms),
-        _matched_alike(arms, matched),
+        *(check for name in (arms.control, arms.candidate) for check in _of_arm(trial, name)),
+        *_exposed_requests(arms, shown, policy.max_lost_rate),
+        _matched_alike(arms, matched, policy.max_lost_rate),
         *([] if sample_ratio is None else [sample_ratio]),
     ]
 
@@ -68,25 +71,51 @@ def _losses(quality: DataQuality, policy: Policy) -> list[Check]:
     ]
 
 
-def _of_experiment(trial: Trial, policy: Policy, missing: Sequence[Missing]) -> list[Check]:
-    found = [
+def _missing(policy: Policy, missing: Sequence[Missing]) -> list[Check]:
+    return [
         _share(
             f"{each.what} that are missing", each.unread + each.lost, each.unread + each.lost + each.read,
             policy.max_lost_rate, f"{each.what} cannot be read or are in no log",
         )
         for each in missing
     ]  # fmt: skip
-    two_arms = _share(
-        "units in two arms", trial.in_two_arms, trial.units, MAX_TWO_ARM_SHARE, "units were assigned to two arms"
-    )
-    return [*found, two_arms, *_served(trial)]
 
 
-def _served(trial: Trial) -> list[Check]:
-    """Not asked where no list says of which variant it is."""
-    wrong, named = served_arms.counts(trial.served)
-    what = "lists name another variant than was assigned"
-    return [_share("lists of another arm", wrong, named, MAX_SERVED_OTHERWISE, what)] if named else []
+def _of_arm(trial: Trial, name: str) -> list[Check]:
+    """Of each arm for itself: a small one would not show in the whole. Its lists say of which variant they are, or the
+    last question is not asked."""
+    told = printable(name)
+    found = []
+    for arm in trial.arms:
+        if arm.variant == name:
+            what = f"units of {told} were assigned to two arms"
+            found.append(_share(f"units of {told} in two arms", arm.in_two_arms, arm.units, MAX_TWO_ARM_SHARE, what))
+    # A list that names this arm and was assigned another is as wrong as one the other way round
+    own = [each for each in trial.served or [] if name in (each.assigned, each.shown)]
+    wrong, named = served_arms.counts(own)
+    what = f"lists of {told} name another variant than was assigned"
+    return [
+        *found,
+        *([_share(f"lists of {told} and another arm", wrong, named, MAX_SERVED_OTHERWISE, what)] if named else []),
+    ]
+
+
+def _exposed_requests(arms: Arms, shown: Mapping[str, Moments], limit: float) -> list[Check]:
+    """Lists that are missing are most often those that nobody answered, so a rate over the others is too high."""
+    if not shown:
+        return []
+    before, after = (shown.get(name, Moments()) for name in (arms.control, arms.candidate))
+    lacking = [
+        _share(
+            f"requests of {printable(name)} without an exposure", found.n - found.y, found.n, limit,
+            f"requests that were assigned to {printable(name)} have no exposure",
+        )
+        for name, found in ((arms.control, before), (arms.candidate, after))
+    ]  # fmt: skip
+    return [
+        *lacking,
+        _alike("arms are shown alike", arms, before, after, "assigned requests have an exposure", "lists"),
+    ]
 
 
 def _share(name: str, part: int, whole: int, limit: float, what: str) -> Check:
@@ -130,26 +159,55 @@ def _exposed(name: str, arm: Arm | None) -> Check:
     return Check(name=f"exposures of {printable(name)}", value=float(exposures), sense="at least", limit=1, told=told)
 
 
-def _matched_alike(arms: Arms, matched: Mapping[str, Moments]) -> Check:
-    """Arms that lose outcomes in different ways differ in every figure, whatever people did."""
-    before, after = (matched.get(arm, Moments()) for arm in (arms.control, arms.candidate))
+def _matched_alike(arms: Arms, matched: MatchRates, limit: float) -> Check:
+    """Arms that lose outcomes in different ways differ in every figure, whatever people did. Of outcomes that matched
+    nothing and name no arm nobody knows whose they are."""
+    before, after = (matched.arms.get(arm, Moments()) for arm in (arms.control, arms.candidate))
+    check = _alike("arms match alike", arms, before, after, "outcomes found their exposure", "outcomes")
+    whole = matched.unknown + sum(found.n for found in matched.arms.values())
+    if matched.unknown <= limit * whole:
+        return check
+    told = (
+        f"{matched.unknown:,} of {whole:,} outcomes found no exposure and name no arm, which is "
+        f"{matched.unknown / whole:.2%}, over {limit:.2%}: whether the arms lose them alike cannot be told. Let "
+        "outcomes carry experiment_id and experiment_variant in their context"
+    )
+    return Check(name=check.name, value=None, sense=check.sense, limit=check.limit, told=told)
+
+
+def _alike(name: str, arms: Arms, before: Moments, after: Moments, what: str, lost: str) -> Check:
+    """Whether a share is the same in both arms, users as units."""
     found = compare(before, after, scale=1)
     # Where no unit differs from any other there is no error, and where the rates are equal none is needed
     p = 1.0 if found.difference == 0 else found.p
     if found.difference is None:
-        told = "the match rates of the arms cannot be compared: an arm has no outcome"
+        told = f"{name}: not known, for an arm has no {lost}"
     else:
         rates = " and ".join(
             f"{level.value:.2%} of {printable(arm)}'s"
             for arm, level in ((arms.control, found.control), (arms.candidate, found.candidate))
         )
-        told = f"{rates} outcomes found their exposure"
+        told = f"{rates} {what}"
         told += (
             " (no p can be given)"
             if p is None
             else f" (p = {p:.2g}; under {MATCH_ALPHA:g} the arms lose them differently)"
         )
-    return Check(name="arms match alike", value=p, sense="at least", limit=MATCH_ALPHA, told=told)
+    return Check(name=name, value=p, sense="at least", limit=MATCH_ALPHA, told=told)
+
+
+def balance_check(measured: Measured) -> list[Check]:
+    """A covariate of the time before cannot depend on the arm: where it does, units were not assigned by chance, or it
+    is not of before. Not asked where nothing was adjusted."""
+    cuped = measured.cuped
+    if cuped is None or not cuped.used:
+        return []
+    p = 1.0 if cuped.balance == 0 else cuped.balance_p
+    told = f"the covariate of {measured.metric} ({cuped.covariate}) "
+    told += "cannot be compared between the arms" if p is None else f"is the same in both arms with p = {p:.2g}"
+    return [
+        Check(name=f"covariate of {measured.metric} balanced", value=p, sense="at least", limit=MATCH_ALPHA, told=told)
+    ]
 
 
 def running_check(found: RunningSampleRatio) -> Check:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from recsys.contracts.decision import Effect
 from recsys.contracts.estimate import Estimate
 from recsys.evaluation.experiment.look import Look
@@ -10,6 +12,8 @@ from recsys.evaluation.experiment.settings import BootstrapSettings
 from recsys.statistics.bootstrap import QuantileDifference, quantile_difference
 from recsys.statistics.histogram import Histogram
 
+MOST_LOGS = 20.0
+"""A ratio that may be e²⁰ times another has no bounds."""
 CLUSTERED = "users as units (Poisson bootstrap over buckets of users)"
 SILENT = "no list says how long it took: latency_ms is not logged"
 
@@ -30,10 +34,14 @@ def effect(found: QuantileDifference, units: int, look: Look) -> Effect:
     if found.se is None or found.se_ratio is None or found.ratio is None:
         return Effect(value=found.value, relative=found.ratio, note=found.note)
     reach = look.reach(units, found.degrees)
+    times = 1 + found.ratio
+    # Symmetric in its logarithm: no latency falls below 0
+    logs = reach * found.se_ratio / times if times > 0 else MOST_LOGS
+    bounded = logs < MOST_LOGS
     return Effect(
         value=found.value, low=found.value - reach * found.se, high=found.value + reach * found.se,
-        relative=found.ratio, relative_low=found.ratio - reach * found.se_ratio,
-        relative_high=found.ratio + reach * found.se_ratio, bounded=True, se=found.se, level=look.level,
+        relative=found.ratio, relative_low=times * math.exp(-logs) - 1 if bounded else None,
+        relative_high=times * math.exp(logs) - 1 if bounded else None, bounded=bounded, se=found.se, level=look.level,
         method=look.method, corrections=[CLUSTERED, *look.corrections],
         p=look.p(found.value / found.se, units, found.degrees) if found.se else None, note=found.note,
     )  # fmt: skip

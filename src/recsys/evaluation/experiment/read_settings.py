@@ -151,6 +151,11 @@ def _guardrail(entry: Any, where: str) -> GuardrailRule:
     if ("margin" in entry) == ("limit" in entry):
         found = "both" if "margin" in entry else "neither"
         raise ConfigError("a guardrail has a margin or a limit", where=where, found=found, expected="one of them")
+    if "limit" in entry and measures.parse(metric, where).better == "higher":
+        hint = "Give a margin: how much less would not matter."
+        raise ConfigError(
+            "a limit is a cap, and of this metric more is better", where=f"{where}.limit", found=metric, hint=hint
+        )  # fmt: skip
     if "limit" in entry:
         return GuardrailRule(metric=metric, limit=_limit(entry["limit"], f"{where}.limit"))
     margin = _amount(entry["margin"], f"{where}.margin")

@@ -26,7 +26,7 @@ def cut(config: ExperimentConfig, last: datetime | None, now: datetime) -> datet
 
 def _until(config: ExperimentConfig, last: datetime | None, now: datetime) -> datetime | None:
     if config.as_of is not None:
-        return config.as_of
+        return min(config.as_of, now)
     return None if last is None else min(last, now)
 
 

@@ -14,6 +14,7 @@ from recsys.evaluation.metrics.coverage import Coverage
 from recsys.evaluation.metrics.gini import Gini
 from recsys.statistics import rarefaction
 from recsys.statistics.rarefaction import Shown, Spread, Statistic, spread_difference
+from recsys.text import printable
 
 GROUPED = "groups of users as units (jackknife)"
 RAREFIED = "rarefied to {:,} impressions in both arms"
@@ -27,6 +28,10 @@ def measured(
     """The metric of the two arms of these names, ``units`` of which are assigned."""
     if seen is None:
         return _told(measure, Spread(None, note=SHARDED), names, units, Effect(value=None, note=SHARDED))
+    absent = [name for name in names if name not in seen.arms]
+    if absent:
+        note = f"no unit is in {' and '.join(map(printable, absent))}"
+        return _told(measure, Spread(None, note=note), names, units, Effect(value=None, note=note))
     control, candidate = (_shown(measure, seen, name) for name in names)
     found = spread_difference(control, candidate, _statistic(measure, seen), seed=seed)
     return _told(measure, found, names, units, _effect(found, sum(units.values()), look))
