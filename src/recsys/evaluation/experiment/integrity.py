@@ -43,6 +43,7 @@ def checks(
         _rate("match rate", quality.rates.match, policy.min_match_rate, "of the outcomes found their exposure"),
         *_losses(quality, policy),
         *_missing(policy, missing),
+        *_as_assigned(trial),
         *_of_arms(trial, arms),
         *(check for name in (arms.control, arms.candidate) for check in _of_arm(trial, name)),
         *_exposed_requests(arms, shown, policy.max_lost_rate),
@@ -81,23 +82,27 @@ def _missing(policy: Policy, missing: Sequence[Missing]) -> list[Check]:
     ]  # fmt: skip
 
 
+def _as_assigned(trial: Trial) -> list[Check]:
+    """Units that stayed in their arm, and lists that are of it; the latter are not asked where no list says so."""
+    what = "units were assigned to two arms"
+    found = [_share("units in two arms", trial.in_two_arms, trial.units, MAX_TWO_ARM_SHARE, what)]
+    wrong, named = served_arms.counts(trial.served)
+    what = "lists name another variant than was assigned"
+    return [*found, *([_share("lists of another arm", wrong, named, MAX_SERVED_OTHERWISE, what)] if named else [])]
+
+
 def _of_arm(trial: Trial, name: str) -> list[Check]:
-    """Of each arm for itself: a small one would not show in the whole. Its lists say of which variant they are, or the
-    last question is not asked."""
-    told = printable(name)
-    found = []
+    """The same of an arm of less than half of the usual size for itself: it would not show in the whole."""
+    told, found = printable(name), []
     for arm in trial.arms:
-        if arm.variant == name:
+        if arm.variant == name and 2 * len(trial.arms) * arm.units < trial.units:
             what = f"units of {told} were assigned to two arms"
             found.append(_share(f"units of {told} in two arms", arm.in_two_arms, arm.units, MAX_TWO_ARM_SHARE, what))
-    # A list that names this arm and was assigned another is as wrong as one the other way round
-    own = [each for each in trial.served or [] if name in (each.assigned, each.shown)]
-    wrong, named = served_arms.counts(own)
-    what = f"lists of {told} name another variant than was assigned"
-    return [
-        *found,
-        *([_share(f"lists of {told} and another arm", wrong, named, MAX_SERVED_OTHERWISE, what)] if named else []),
-    ]
+            wrong, named = served_arms.counts([each for each in trial.served or [] if each.assigned == name])
+            what = f"lists of {told} name another variant than was assigned"
+            if named:
+                found.append(_share(f"lists of {told} and another arm", wrong, named, MAX_SERVED_OTHERWISE, what))
+    return found
 
 
 def _exposed_requests(arms: Arms, shown: Mapping[str, Moments], limit: float) -> list[Check]:
