@@ -39,7 +39,7 @@ class Shard(Struct, frozen=True):
 def fine(user: str) -> str:
     """SQL of the value of the hash."""
     digits = (f"(strpos('0123456789abcdef', substr(md5('recsys:' || {user}), {place}, 1)) - 1)" for place in (1, 2, 3))
-    return " + ".join(f"{weight} * {digit}" for weight, digit in zip((256, 16, 1), digits, strict=True))
+    return f"({' + '.join(f'{weight} * {digit}' for weight, digit in zip((256, 16, 1), digits, strict=True))})"
 
 
 def read(text: str, where: str) -> Shard:

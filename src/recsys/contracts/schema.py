@@ -16,6 +16,7 @@ from recsys.contracts.decision import Decision
 from recsys.contracts.diagnosis import Diagnosis
 from recsys.contracts.events import RECORDS
 from recsys.contracts.history import RunHistory
+from recsys.contracts.moments import Moments
 from recsys.contracts.report import Report
 from recsys.contracts.report_comparison import ReportComparison
 from recsys.contracts.snapshot import Snapshot
@@ -25,6 +26,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TYPES: dict[str, type[msgspec.Struct]] = {
     **RECORDS,
     "report.v1": Report,
+    "moments.v1": Moments,
     "snapshot.v1": Snapshot,
     "diagnosis.v1": Diagnosis,
     "comparison.v1": Comparison,

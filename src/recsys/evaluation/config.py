@@ -49,7 +49,11 @@ class EvaluationConfig(Struct, frozen=True, kw_only=True):
 
 def read(path: str) -> EvaluationConfig:
     """The configuration of a YAML file; ConfigError says which key, what was found and what was expected."""
-    document = documents.read(path)
+    return parsed(documents.read(path), path)
+
+
+def parsed(document: dict[str, Any], path: str) -> EvaluationConfig:
+    """The configuration that a document says, in the words of the YAML; ``path`` is where it stands."""
     documents.check_keys(
         document, ["mode", "slice_keys", "attribution", "offline", "experiment"], path, later=["ope", "interleaving"]
     )

@@ -13,6 +13,8 @@ from recsys.attribution import quality, sources
 from recsys.attribution.engine.choice import EngineChoice
 from recsys.attribution.join import Joined
 from recsys.attribution.opening import DEFAULT_ENGINE, joined_logs
+from recsys.attribution.shards import Shard
+from recsys.contracts.moments import Moments
 from recsys.contracts.report import DataQuality, Input, MetricResult, Report, Summary
 from recsys.evaluation import catalogue, gates, integrity, offline
 from recsys.evaluation.config import EvaluationConfig
@@ -25,10 +27,22 @@ from recsys.text import level_of
 
 
 class Evaluation(Struct, frozen=True):
-    """The report, and the first faults of the logs, which are for the eyes of the person who runs it."""
+    """The report, and the first faults of the logs, which are for the eyes of the person who runs it. ``moments``: of
+    an experiment, where they were asked for."""
 
     report: Report
     faults: list[Fault]
+    moments: Moments | None = None
+
+
+class Sharing(Struct, frozen=True):
+    """Of an experiment: the part of the users that is looked at (None: all), and whether moments are made."""
+
+    shard: Shard | None = None
+    moments: bool = False
+
+
+WHOLE = Sharing()
 
 
 def evaluate(
@@ -39,14 +53,20 @@ def evaluate(
     now: datetime | None = None,
     engine: EngineChoice = DEFAULT_ENGINE,
     on_progress: Progress | None = None,
+    sharing: Sharing = WHOLE,
 ) -> Evaluation:
     """Evaluate the logs of ``dataset`` and report. Bad rows are counted; RecsysError only where nothing can be read, or
     where gates have no ``baseline``: an offline report to compare with."""
     now = now or datetime.now(UTC)
     if config.mode != "offline":
-        mode = experiments if config.mode == "experiment" else aa
-        done = mode.evaluate(dataset, config, now=now, engine=engine, on_progress=on_progress)
-        return Evaluation(done.report, done.faults)
+        if config.mode == "experiment":
+            done = experiments.evaluate(
+                dataset, config, now=now, engine=engine, on_progress=on_progress, shard=sharing.shard,
+                moments=sharing.moments,
+            )  # fmt: skip
+        else:
+            done = aa.evaluate(dataset, config, now=now, engine=engine, on_progress=on_progress)
+        return Evaluation(done.report, done.faults, done.moments)
     metrics = config.parsed_metrics()
     gates.check(config.offline.gates, baseline)
     with joined_logs(

@@ -11,6 +11,7 @@ from recsys.evaluation.cli import trial_options
 if TYPE_CHECKING:
     from recsys.evaluation.config import EvaluationConfig
 
+NAMES = ("experiment_id", "control", "candidate", "as_of")
 PANEL = "Experiment (mode experiment and aa-check)"
 
 

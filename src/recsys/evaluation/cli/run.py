@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import ci_options, engine_options, experiment_options, options, telling
+from recsys.evaluation.cli import ci_options, engine_options, experiment_options, moments_options, options, telling
 
 
 def run(
@@ -33,6 +34,9 @@ def run(
         str | None, typer.Option(help="json, markdown or html, in place of what the suffix says.")
     ] = None,
     slice_key: options.SliceKeys = None,
+    moments: moments_options.Moments = None,
+    shard: moments_options.Shard = None,
+    from_moments: moments_options.FromMoments = None,
     baseline: ci_options.Baseline = None,
     history: ci_options.History = None,
     junit: ci_options.JUnit = None,
@@ -53,26 +57,37 @@ def run(
         recsys-eval run --mode offline --exposures exposures.jsonl --outcomes outcomes.jsonl --output report.html
         recsys-eval run --config eval.yaml --dataset logs.yaml --output report.json --output report.md
     """
+    told = locals()
+    return moments_options.conclude(told) if from_moments else _from_logs(told)
+
+
+def _from_logs(told: Mapping[str, Any]) -> int:
+    """What the options ask for, ``told`` by name."""
     from recsys.attribution import sources
     from recsys.evaluation import render
     from recsys.evaluation.evaluate import evaluate, write
 
-    wanted = output or []
+    wanted, output_format = told["output"] or [], told["output_format"]
     printed = render.format_of(Path("report.md"), output_format)
     forms = _forms(wanted, output_format)
-    summary_file = ci_options.check(history, junit, step_summary, baseline, wanted)
+    summary_file = ci_options.check(told["history"], told["junit"], told["step_summary"], told["baseline"], wanted)
     chosen = experiment_options.applied(
-        _config(config, mode, slice_key), experiment_id=experiment_id, control=control, candidate=candidate, as_of=as_of
+        _config(told["config"], told["mode"], told["slice_key"]),
+        **{key: told[key] for key in experiment_options.NAMES},
     )
-    computed = engine_options.chosen(engine, master, memory_limit, threads)
-    named = sources.from_options(exposures, outcomes, assignments, dataset, items)
-    before = ci_options.read_baseline(baseline, chosen.mode)
+    sharing = moments_options.sharing(chosen.mode, told["shard"], told["moments"])
+    computed = engine_options.chosen(*(told[key] for key in engine_options.NAMES))
+    named = sources.from_options(*(told[key] for key in ("exposures", "outcomes", "assignments", "dataset", "items")))
+    before = ci_options.read_baseline(told["baseline"], chosen.mode)
     Thread(target=_get_ready, args=["html" in forms], daemon=True).start()
     with console.progress("checking") as on_progress:
-        done = evaluate(named, chosen, baseline=before, engine=computed, on_progress=on_progress)
+        done = evaluate(
+            named, chosen, baseline=before, engine=computed, on_progress=on_progress, sharing=sharing
+        )  # fmt: skip
+    moments_options.write(done, told["moments"])
     write(done.report, wanted, output_format)
-    ci_options.write(done.report, history, junit, summary_file)
-    telling.tell(done, written=bool(wanted), form=printed)
+    ci_options.write(done.report, told["history"], told["junit"], summary_file)
+    telling.tell(done.report, done.faults, written=bool(wanted), form=printed)
     return options.STATUS[done.report.summary.status]
 
 

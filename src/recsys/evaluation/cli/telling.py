@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recsys.evaluation.cli import options
 
 if TYPE_CHECKING:
     from recsys.contracts.report import Report
-    from recsys.evaluation.evaluate import Evaluation
+    from recsys.eventlog.faults import Fault
 
 
-def tell(done: Evaluation, *, written: bool, form: str) -> None:
+def tell(report: Report, faults: Sequence[Fault], *, written: bool, form: str) -> None:
     """The report in ``form`` where it was ``written`` to no file, else its summary; faults, notes and reasons aside."""
     from recsys.evaluation import render
 
-    report = done.report
-    options.tell_faults(done.faults, sum(part.invalid for part in report.inputs))
+    options.tell_faults(faults, sum(part.invalid for part in report.inputs))
     for warning in report.warnings:
         sys.stderr.write(f"recsys-eval: note: {warning}\n")
     if report.mode == "offline":

@@ -58,6 +58,8 @@ def _silent(measure: Measure, pair: Pair) -> str:
         silent = {name: n - pair.errors_known.get(name, 0) for name, n in shown.items()}
         return _told_silent(silent, shown, MAX_WITHOUT_ERROR, "whether they were an error: log error, also where false")
     if isinstance(measure, QuantileMeasure):
+        if pair.sums.latency_withheld:
+            return pair.sums.latency_withheld
         timed = {name: found.histogram.total for name in pair.names if (found := pair.sums.latency.get(name))}
         silent = {name: n - timed.get(name, 0) for name, n in shown.items()}
         return _told_silent(silent, shown, MAX_UNTIMED, "how long they took: log latency_ms")

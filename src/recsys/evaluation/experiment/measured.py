@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from recsys.contracts.decision import Cap as CapTold
 from recsys.contracts.decision import Effect, Measured
+from recsys.contracts.estimate import Estimate
 from recsys.evaluation.experiment import adjustment, effects, quantiles, spreads
 from recsys.evaluation.experiment.cap import Cap
 from recsys.evaluation.experiment.impressions import Impressions
@@ -122,10 +123,11 @@ def _printable(counts: Mapping[str, int]) -> dict[str, int]:
 def _of_quantile(measure: QuantileMeasure, pair: Pair, look: Look) -> Measured:
     before, after = (pair.sums.latency.get(name) for name in pair.names)
     if before is None or after is None:
-        nothing = quantiles.level(None, None, 0, 0)
+        why = pair.sums.latency_withheld or quantiles.SILENT
+        nothing = Estimate(value=None, n=0, units=0, note=why)
         return Measured(
             metric=str(measure), words=measure.words, better=measure.better, control=nothing, candidate=nothing,
-            effect=Effect(value=None, note=pair.sums.latency_withheld or quantiles.SILENT),
+            effect=Effect(value=None, note=why),
         )  # fmt: skip
     found = quantiles.differing(measure, before.histogram, after.histogram, pair.config.bootstrap)
     units = pair.units

@@ -33,9 +33,9 @@ def format_of(path: Path, wanted: str | None = None) -> str:
 
 def text(report: Report, form: str) -> str:
     """The report in a format: ``json``, ``markdown`` or ``html``."""
-    from recsys.evaluation.render import html, json, markdown
+    from importlib import import_module
 
-    return {"json": json.render, "markdown": markdown.render, "html": html.render}[form](report)
+    return import_module(f"recsys.evaluation.render.{form}").render(report)
 
 
 def told(diagnosis: Diagnosis, form: str) -> str:
