@@ -156,6 +156,33 @@ class RankPoint(_Part, frozen=True, kw_only=True):
     share: float | None
 
 
+class PositionPoint(_Part, frozen=True, kw_only=True):
+    """How likely rank ``rank`` is looked at in relation to rank 1, by ``impressions`` at it of items that chance put
+    also at the rank above it (of rank 1: at the rank below it), which are ``strata`` pairs of a query and an item."""
+
+    rank: int
+    examination: float
+    low: float | None
+    high: float | None
+    impressions: int
+    strata: int
+    note: str = ""
+
+
+class PositionBias(_Part, frozen=True, kw_only=True):
+    """How much a rank by itself is looked at, as far as ranks varied by chance; else ``reason`` says why it is not
+    identified. ``click_rate`` is attributed clicks per impression at the ranks of ``points``, in all lists;
+    ``corrected_click_rate`` what it would be if all of them were looked at as rank 1 is."""
+
+    status: Literal["identified", "not identified"]
+    reason: str = ""
+    points: list[PositionPoint] = field(default_factory=list)
+    click_rate: Estimate | None = None
+    corrected_click_rate: Estimate | None = None
+    level: float | None = None
+    note: str = ""
+
+
 class HourPoint(_Part, frozen=True, kw_only=True):
     """One hour (UTC), or one day where there are more hours than 62 days have: distinct exposures, outcomes that could
     match, and their match rate."""
@@ -189,6 +216,7 @@ class Report(_Part, frozen=True, kw_only=True):
     data_quality: DataQuality
     results: list[MetricResult]
     clicks_by_rank: list[RankPoint] = field(default_factory=list)
+    position_bias: PositionBias | None = None
     hours: list[HourPoint] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     buckets: Buckets | None = None

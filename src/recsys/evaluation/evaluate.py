@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from recsys import __version__
 from recsys.attribution import quality, sources
@@ -20,6 +21,7 @@ from recsys.evaluation import catalogue, gates, integrity, offline
 from recsys.evaluation.config import EvaluationConfig
 from recsys.evaluation.experiment import aa
 from recsys.evaluation.experiment import run as experiments
+from recsys.evaluation.position_bias import position_bias
 from recsys.eventlog.faults import Fault
 from recsys.eventlog.validation import Progress
 from recsys.eventlog.whole import check_output
@@ -76,7 +78,8 @@ def evaluate(
         found = quality.data_quality(joined)
         asked = config.offline
         measured = offline.evaluate(joined, metrics, catalogue=bool(items), crossed=asked.crossed, level=asked.level)
-        report = _report(joined, config, found, measured, items, now)
+        bias = position_bias(joined, level=asked.level)
+        report = replace(_report(joined, config, found, measured, items, now), position_bias=bias)
         return Evaluation(gates.applied(asked.gates, baseline, report), joined.dataset.faults)
 
 

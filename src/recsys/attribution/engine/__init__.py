@@ -42,6 +42,12 @@ class Engine(Protocol):
         ``n_differing``, and the number and the sum (in units of 2⁻²⁰) of target ÷ logging, ``n_ratios``, ``ratios``."""
         ...
 
+    def stage_item_propensities(self, name: str, exposures: Accepted) -> None:
+        """Make the table ``name`` of the items of exposures: one row per item of each exposure row, with
+        ``request_id``, ``item_id``, ``rank`` as it is logged, ``propensity`` (else ``logging_propensity``), and
+        ``kind``, the context's ``propensity_kind``; NULL where absent."""
+        ...
+
     def load(self, name: str, types: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
         """Make the table ``name`` of these rows, anew where it is there already; ``types``: column → SQL type."""
         ...

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from recsys.attribution.engine import BATCH_ROWS, NO_ALIASES, parquet
+from recsys.attribution.engine import BATCH_ROWS, NO_ALIASES, duckdb_staging, lists, parquet
 from recsys.attribution.engine.choice import DEFAULT_MEMORY
 from recsys.attribution.engine.lists import item_columns
 from recsys.attribution.sources import MAX_SLICE_KEYS, Accepted
@@ -44,108 +44,6 @@ COLUMNS: dict[str, dict[str, str]] = {
 """The typed columns of each log beside ``context``. Fields that no relation reads are left in the file."""
 ANONYMOUS = "anonymous"
 LOAD_BATCH = 20_000
-
-_EXPOSURES = """
-CREATE OR REPLACE TABLE staged_exposures AS
-WITH judged AS (
-    SELECT
-        *,
-        CASE
-            WHEN list_contains(list_transform(ranks, lambda r, i: r = i), FALSE) THEN FALSE
-            ELSE len(first_places(item_ids)) = len(item_ids)
-        END AS usual
-    FROM ({source})
-),
-sorted AS (
-    SELECT
-        *,
-        CASE
-            WHEN usual THEN NULL
-            ELSE list_sort(list_transform(list_zip(ranks, item_ids), lambda x: {{'rank': x[1], 'item_id': x[2]}}))
-        END AS pairs
-    FROM judged
-),
-closed AS (
-    SELECT
-        *,
-        CASE
-            WHEN usual THEN item_ids
-            ELSE first_places(list_transform(pairs, lambda x: x.item_id))
-        END AS shown
-    FROM sorted
-)
-SELECT
-    request_id,
-    user_id,
-    ts_us,
-    shown,
-    CASE
-        WHEN usual THEN NULL
-        WHEN list_transform(pairs, lambda x: x.rank) = range(1, len(item_ids) + 1)::INTEGER[]
-            AND len(shown) = len(item_ids) THEN NULL
-        ELSE CAST(to_json(pairs) AS VARCHAR)
-    END AS odd_pairs,
-    len(shown)::INTEGER AS n_items,
-    CASE WHEN usual THEN FALSE ELSE distinct_ranks(pairs) < len(item_ids) END AS repeated_rank,
-    len(shown) < len(item_ids) AS repeated_item,
-    CASE WHEN usual THEN FALSE ELSE distinct_ranks(pairs) < pairs[-1].rank END AS rank_gap,
-    zero_propensity,
-    latency_ms,
-    error,
-    coalesce(context['anonymous'] = 'true', FALSE) AS anonymous,
-    {slices}
-FROM closed
-"""
-
-_OUTCOMES = """
-CREATE OR REPLACE TABLE staged_outcomes AS
-SELECT
-    row_number() OVER () AS row_number,
-    request_id, user_id, item_id, event_type, ts_us, value, event_id,
-    {slices}
-FROM ({source})
-"""
-
-_ASSIGNMENTS = """
-CREATE OR REPLACE TABLE staged_assignments AS
-SELECT experiment_id, variant, request_id, user_id, ts_us, {slices} FROM ({source})
-"""
-
-_NO_ASSIGNMENTS = """
-CREATE OR REPLACE TABLE staged_assignments (
-    experiment_id VARCHAR, variant VARCHAR, request_id VARCHAR, user_id VARCHAR, ts_us BIGINT, {slices}
-)
-"""
-
-_CONTEXTS = """
-SELECT entry.key AS key, entry.value AS value, count(*) AS n
-FROM (SELECT unnest(map_entries(context)) AS entry FROM ({source}))
-GROUP BY ALL
-"""
-
-_PROPENSITIES = """
-WITH lists AS (
-    SELECT
-        request_id, ts_us, len(items)::INTEGER AS n_items,
-        list_transform(items, lambda x: coalesce(x.logging_propensity, x.propensity)) AS known,
-        list_transform(items, lambda x: x.logging_propensity <> x.propensity) AS differing,
-        list_transform(
-            items, lambda x: CASE WHEN coalesce(x.logging_propensity, x.propensity) > 0 THEN CAST(
-                round(x.target_propensity / coalesce(x.logging_propensity, x.propensity) * 1048576) AS BIGINT
-            ) END
-        ) AS ratios
-    FROM ({source})
-)
-
-SELECT
-    request_id, ts_us, n_items,
-    list_count(known)::INTEGER AS n_known,
-    len(list_filter(known, lambda x: x = 0))::INTEGER AS n_zero,
-    len(list_filter(differing, lambda x: x))::INTEGER AS n_differing,
-    list_count(ratios)::INTEGER AS n_ratios,
-    coalesce(list_sum(ratios), 0)::BIGINT AS ratios
-FROM lists
-"""
 
 
 class DuckDB:
@@ -195,24 +93,31 @@ class DuckDB:
         if aliases:
             self.load("aliases", {"previous": "VARCHAR", "present": "VARCHAR"}, aliases.items())
         slices = slice_columns(slice_keys)
-        for text, role, log in ((_EXPOSURES, "exposures", exposures), (_OUTCOMES, "outcomes", outcomes)):
+        for text, role, log in (
+            (duckdb_staging.EXPOSURES, "exposures", exposures),
+            (duckdb_staging.OUTCOMES, "outcomes", outcomes),
+        ):
             source = _named(_source(role, log, slice_keys), aliases)
             self._execute(text.format(source=source, slices=slices))
         if assignments is None:
             nothing = ", ".join(f"slice_{n} VARCHAR" for n in range(1, MAX_SLICE_KEYS + 1))
-            self._execute(_NO_ASSIGNMENTS.format(slices=nothing))
+            self._execute(duckdb_staging.NO_ASSIGNMENTS.format(slices=nothing))
         else:
             own = {"experiment_id": "experiment_id", "experiment_variant": "variant"}
             source = _named(_source("assignments", assignments, slice_keys), aliases)
-            self._execute(_ASSIGNMENTS.format(source=source, slices=slice_columns(slice_keys, own)))
+            self._execute(duckdb_staging.ASSIGNMENTS.format(source=source, slices=slice_columns(slice_keys, own)))
 
     def stage_contexts(self, name: str, role: str, log: Accepted) -> None:
         """Make the table ``name`` of the contexts of a log: key, value, and in how many rows both stand."""
-        self.create(name, _CONTEXTS.format(source=_contexts(role, log)))
+        self.create(name, duckdb_staging.CONTEXTS.format(source=_contexts(role, log)))
 
     def stage_propensities(self, name: str, exposures: Accepted) -> None:
         """Make the table ``name`` of the propensities of exposures."""
-        self.create(name, _PROPENSITIES.format(source=_propensities(exposures)))
+        self.create(name, duckdb_staging.PROPENSITIES.format(source=_propensities(exposures)))
+
+    def stage_item_propensities(self, name: str, exposures: Accepted) -> None:
+        """Make the table ``name`` of the items of exposures with their propensities."""
+        self.create(name, duckdb_staging.ITEM_PROPENSITIES.format(source=_item_propensities(exposures)))
 
     def load(self, name: str, types: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
         """Make the table ``name`` of these rows."""
@@ -336,6 +241,15 @@ def _propensities(exposures: Accepted) -> str:
     item = f"STRUCT({', '.join(f'{name} DOUBLE' for name in parquet.PROPENSITIES)})"
     lines = _lines(exposures, {"request_id": "VARCHAR", "ts": "VARCHAR", "items": f"{item}[]"})
     return f"SELECT request_id, items, epoch_us(CAST(upper(ts) AS TIMESTAMPTZ)) AS ts_us FROM {lines}"
+
+
+def _item_propensities(exposures: Accepted) -> str:
+    """A query with the items of each exposure, and the kind of their propensities."""
+    if exposures.kind == "parquet":
+        return parquet.item_propensities(exposures.paths, only_valid=exposures.left_in > 0)
+    kinds = {"request_id": "VARCHAR", "items": f"{ITEM}[]", "context": _context_type([lists.KIND])}
+    item = lists.with_propensity(lists.PROPENSITIES)
+    return f"SELECT request_id, context['{lists.KIND}'] AS kind, {item} FROM {_lines(exposures, kinds)}"
 
 
 def _lines(accepted: Accepted, kinds: Mapping[str, str]) -> str:

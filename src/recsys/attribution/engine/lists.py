@@ -6,6 +6,16 @@ from collections.abc import Sequence
 
 PROPENSITIES = ("propensity", "logging_propensity")
 """Of these a 0 is told: such an item could not have been shown."""
+KIND = "propensity_kind"
+"""The context key that says of what event a propensity is the probability."""
+
+
+def with_propensity(propensities: Sequence[str]) -> str:
+    """The select list of ``items`` with ``item_id``, ``rank`` as it is logged, and ``propensity``: the first of those
+    ``propensities`` that the items have."""
+    known = ", ".join(["NULL", *(f"x.{name}::DOUBLE" for name in propensities)])
+    fields = f"item_id := x.item_id, rank := x.rank::INTEGER, propensity := coalesce({known})::DOUBLE"
+    return f"list_transform(items, lambda x: struct_pack({fields})) AS items"
 
 
 def item_columns(propensities: Sequence[str] = PROPENSITIES) -> str:

@@ -25,6 +25,7 @@ from recsys.attribution.engine.parquet_rules import (
     item_fields,
     text,
     typed,
+    with_item_propensities,
     with_propensities,
 )
 from recsys.attribution.named import PARQUET, parquet_files, parquet_matches
@@ -154,6 +155,16 @@ def propensities(paths: Sequence[Path], *, only_valid: bool) -> str:
     return " UNION ALL ".join(parts)
 
 
+def item_propensities(paths: Sequence[Path], *, only_valid: bool) -> str:
+    """A query with ``request_id``, ``kind``, and the ``items`` of the valid exposures with their propensities."""
+    with duckdb.connect() as connection:
+        parts = []
+        for group in alike(connection, paths, "exposures", {}):
+            where = f" WHERE {fault(group.columns, 'exposures')} IS NULL" if only_valid else ""
+            parts.append(f"SELECT {with_item_propensities(group.columns)} FROM {rows_of(group.paths)}{where}")
+    return " UNION ALL ".join(parts)
+
+
 def _expand(spec: str) -> Sequence[LogFile]:
     if is_url(spec):
         return remote.expand(spec, (PARQUET,))
@@ -169,8 +180,12 @@ def _expand(spec: str) -> Sequence[LogFile]:
 
 def rows_of(paths: Sequence[Path], options: str = "") -> str:
     """The rows of these files: their names are no patterns, and add no column."""
-    listed = ", ".join(text(glob.escape(str(path))) for path in paths)
-    return f"read_parquet([{listed}], hive_partitioning = false{options})"
+    return f"read_parquet({names_of(paths)}, hive_partitioning = false{options})"
+
+
+def names_of(paths: Sequence[Path]) -> str:
+    """The files as a list of names that are no patterns."""
+    return f"[{', '.join(text(glob.escape(str(path))) for path in paths)}]"
 
 
 def alike(connection: Any, paths: Sequence[Path], role: str, names: Mapping[Path, str]) -> list[Alike]:

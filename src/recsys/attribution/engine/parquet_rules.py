@@ -179,6 +179,14 @@ def with_propensities(columns: dict[str, str]) -> str:
     return f"request_id, epoch_us({instant}) AS ts_us, list_transform(items, lambda x: struct_pack({fields})) AS items"
 
 
+def with_item_propensities(columns: dict[str, str]) -> str:
+    """The select list of ``request_id``, ``kind``, and ``items`` with one propensity each."""
+    present = item_fields(columns["items"])
+    items = lists.with_propensity([name for name in lists.PROPENSITIES if name in present])
+    kind = f"context['{lists.KIND}']" if "context" in columns else "NULL::VARCHAR"
+    return f"request_id, {kind} AS kind, {items}"
+
+
 def item_fields(kind: str) -> dict[str, str]:
     """Field → type of a list of structs, such as ``STRUCT(item_id VARCHAR, rank INTEGER)[]``; empty for other types."""
     if not (kind.startswith("STRUCT(") and kind.endswith(")[]")):

@@ -72,6 +72,10 @@ class Spark:
         """Make the table ``name`` of the propensities of exposures."""
         self._stage_more(name, spark_staging.PROPENSITIES, self._logs.propensities(exposures))
 
+    def stage_item_propensities(self, name: str, exposures: Accepted) -> None:
+        """Make the table ``name`` of the items of exposures with their propensities."""
+        self._stage_more(name, spark_staging.ITEM_PROPENSITIES, self._logs.item_propensities(exposures))
+
     def _stage_more(self, name: str, query: str, log: Any) -> None:
         with self._session.told():
             log.createOrReplaceTempView(SOURCE)

@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from recsys.attribution.engine import parquet
+from recsys.attribution.engine import lists, parquet
 from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.sources import Accepted
 from recsys.contracts.types import MAX_LINE_BYTES
@@ -55,6 +55,9 @@ _PROPENSITIES_OF_ITEMS = (
     "request_id STRING, ts_us BIGINT, items ARRAY<STRUCT<"
     f"{', '.join(f'{name}: DOUBLE' for name in parquet.PROPENSITIES)}>>"
 )
+_ITEMS_WITH_PROPENSITY = (
+    "request_id STRING, kind STRING, items ARRAY<STRUCT<item_id: STRING, rank: INT, propensity: DOUBLE>>"
+)
 
 
 def text(value: str) -> str:
@@ -85,6 +88,14 @@ class Logs:
             return parquet.propensities(paths, only_valid=log.left_in > 0)
 
         return self._read("exposures", log, _with_propensities, source, _PROPENSITIES_OF_ITEMS)
+
+    def item_propensities(self, log: Accepted) -> Any:
+        """``request_id``, ``kind``, and ``items`` with one propensity each."""
+
+        def source(paths: Sequence[Path]) -> str:
+            return parquet.item_propensities(paths, only_valid=log.left_in > 0)
+
+        return self._read("exposures", log, _with_item_propensities, source, _ITEMS_WITH_PROPENSITY)
 
     def _read(
         self,
@@ -182,6 +193,14 @@ def _with_propensities(columns: Columns) -> list[str]:
         f"'{name}', CAST({f'x.{name}' if name in present else 'NULL'} AS DOUBLE)" for name in parquet.PROPENSITIES
     )
     return ["request_id", f"{_instant(columns)} AS ts_us", f"transform(items, x -> named_struct({fields})) AS items"]
+
+
+def _with_item_propensities(columns: Columns) -> list[str]:
+    present = _fields(columns)
+    known = ", ".join(["NULL", *(f"CAST(x.{name} AS DOUBLE)" for name in lists.PROPENSITIES if name in present)])
+    fields = f"'item_id', x.item_id, 'rank', CAST(x.rank AS INT), 'propensity', CAST(coalesce({known}) AS DOUBLE)"
+    kind = f"try_element_at(context, '{lists.KIND}')" if "context" in columns else "CAST(NULL AS STRING)"
+    return ["request_id", f"{kind} AS kind", f"transform(items, x -> named_struct({fields})) AS items"]
 
 
 def _fields(columns: Columns) -> dict[str, str]:

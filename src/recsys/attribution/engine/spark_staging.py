@@ -110,6 +110,11 @@ SELECT
 FROM lists
 """
 
+ITEM_PROPENSITIES = """
+SELECT request_id, item.item_id AS item_id, item.rank AS rank, item.propensity AS propensity, kind
+FROM (SELECT request_id, kind, explode(items) AS item FROM {source}) AS listed
+"""
+
 
 def sliced(log: Any, keys: Sequence[str], own: Mapping[str, str], functions: Any) -> Any:
     """The log with the columns ``slice_1`` … ``slice_8``."""

@@ -105,6 +105,32 @@ def clicks_by_rank(report: Report) -> str | None:
     )  # fmt: skip
 
 
+def position_bias(report: Report) -> str | None:
+    """How often each rank is looked at in relation to rank 1; None where it is not identified."""
+    if report.position_bias is None or not report.position_bias.points:
+        return None
+    rows = [
+        {"rank": point.rank, "value": point.examination, "low": point.low, "high": point.high}
+        for point in report.position_bias.points
+    ]
+    labels = [row["rank"] for row in rows if len(rows) < 10 or row["rank"] == 1 or row["rank"] % 5 == 0]
+    x = {"field": "rank", "type": "ordinal", "title": "rank", "axis": {"values": labels, "labelAngle": 0}}
+    y = {"type": "quantitative", "title": "looked at, rank 1 is 1", "axis": {"tickCount": 4}, "scale": {"zero": True}}
+    return svg(
+        {
+            "width": WIDTH + 60,
+            "height": 170,
+            "data": {"values": rows},
+            "layer": [
+                {"mark": {"type": "rule", "strokeWidth": 7, "opacity": 0.4},
+                 "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}}},
+                {"mark": {"type": "point", "size": 14, "filled": True, "opacity": 1},
+                 "encoding": {"x": x, "y": {**y, "field": "value"}}},
+            ],
+        }
+    )  # fmt: skip
+
+
 def hours(report: Report) -> str | None:
     """Exposures, and below them the match rate, over time; None where there are no hours."""
     if not report.hours:

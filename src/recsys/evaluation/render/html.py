@@ -17,18 +17,19 @@ def render(report: Report) -> str:
         return (experiment_html if report.mode == "experiment" else aa_check_html).render(report)
     from markupsafe import Markup
 
-    from recsys.evaluation.render import charts, compared_words, words
+    from recsys.evaluation.render import charts, compared_words, position_words, words
 
     drawn = {
         name: Markup(svg) if svg else None  # noqa: S704 - drawn by us: text in it was escaped when it was drawn
         for name, svg in (
             ("metrics", charts.metrics(report)), ("funnel", charts.funnel(report)),
             ("clicks_by_rank", charts.clicks_by_rank(report)), ("hours", charts.hours(report)),
+            ("position_bias", charts.position_bias(report)),
         )
     }  # fmt: skip
     return page(
         "report.html.j2", report=report, words=words, compared=compared_words, charts=drawn,
-        slices=list(words.slices(report)), quality=report.data_quality,
+        slices=list(words.slices(report)), quality=report.data_quality, position=position_words,
     )  # fmt: skip
 
 

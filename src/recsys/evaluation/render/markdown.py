@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from recsys.contracts.report import Report
-from recsys.evaluation.render import words
+from recsys.evaluation.render import position_words, words
 
 MAX_SLICE_VALUES = 20
 GAPS_TOLD = "Known to be in no log:"
@@ -26,6 +26,7 @@ def render(report: Report) -> str:
         _integrity(report),
         _metrics(report),
         *([] if report.comparison is None else compared_markdown.section(report.comparison)),
+        _position(report),
         *_slices(report),
         _warnings(report),
         _origin(report),
@@ -99,6 +100,16 @@ def _metrics(report: Report) -> str:
     )
     listed = table(["metric", "value", f"{words.level(report)} interval", "n", "users", "note"], "lrrrrl", rows)
     return f"## Metrics\n\n{told}\n\n{listed}"
+
+
+def _position(report: Report) -> str:
+    bias = report.position_bias
+    if bias is None:
+        return ""
+    told = "## Position bias\n\n" + cell(" ".join(position_words.sentences(bias)))
+    if not bias.points:
+        return told
+    return f"{told}\n\n{table(list(position_words.HEADINGS), 'rrrrrl', position_words.rows(bias))}"
 
 
 def _slices(report: Report) -> list[str]:
