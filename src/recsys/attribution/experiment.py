@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
 from recsys.attribution import relations
-from recsys.attribution.join import Joined
 from recsys.attribution.policy import DEFAULT_TOLERANCE_S, EVENT_TYPES, Policy
 from recsys.statistics.bounds import Credit, Unjoined
 from recsys.statistics.moments import Moments
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
 
 Scope = Literal["request", "user"]
 SCOPES: tuple[Scope, ...] = ("request", "user")

@@ -10,12 +10,12 @@ from typing import Any
 from recsys.attribution import relations, shards
 from recsys.attribution.engine import Engine
 from recsys.attribution.policy import Policy
-from recsys.attribution.sources import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS, Accepted, AcceptedDataset, as_checked
-from recsys.errors import ConfigError, InputError, StorageError
+from recsys.attribution.slice_keys import ALWAYS_BY as ALWAYS_BY
+from recsys.attribution.slice_keys import DEFAULT_SLICE_KEYS, MAX_SLICE_KEYS
+from recsys.attribution.slice_keys import check_slice_keys as check_slice_keys
+from recsys.attribution.sources import Accepted, AcceptedDataset, as_checked
+from recsys.errors import InputError, StorageError
 from recsys.eventlog.whole import whole
-
-ALWAYS_BY = ("day", "event_type")
-"""What every description is broken down by, of the rows themselves: a slice key of that name would be mixed with it."""
 
 
 @dataclass(frozen=True)
@@ -78,20 +78,6 @@ def _stage(engine: Engine, dataset: AcceptedDataset, slice_keys: Sequence[str], 
 
 def _changed(logs: Iterable[Accepted | None]) -> bool:
     return any(log is not None and log.changed for log in logs)
-
-
-def check_slice_keys(keys: Sequence[str]) -> None:
-    """ConfigError for keys that are blank, repeated or more than 8, and for ``ALWAYS_BY``."""
-    if len(keys) > MAX_SLICE_KEYS:
-        raise ConfigError(
-            "too many slice keys", where="slice_keys", found=str(len(keys)), expected=f"{MAX_SLICE_KEYS} at most"
-        )
-    for key in keys:
-        if not key.strip() or keys.count(key) > 1:
-            raise ConfigError("not a usable slice key", where="slice_keys", found=repr(key), expected="distinct words")
-        if key in ALWAYS_BY:
-            hint = f"Rates by {' and by '.join(ALWAYS_BY)} are given without being asked for."
-            raise ConfigError("not a usable slice key", where="slice_keys", found=repr(key), hint=hint)
 
 
 def write_parquet(joined: Joined, path: Path) -> int:

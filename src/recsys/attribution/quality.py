@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from recsys.attribution.join import ALWAYS_BY, Joined
-from recsys.attribution.sources import MAX_SLICE_KEYS, AcceptedDataset
+from recsys.attribution.slice_keys import ALWAYS_BY, MAX_SLICE_KEYS
 from recsys.contracts.report import (
     UNKNOWN,
     DataQuality,
@@ -22,6 +21,10 @@ from recsys.contracts.report import (
     Rates,
     SliceQuality,
 )
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
+    from recsys.attribution.sources import AcceptedDataset
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MATCHED = ("not_in_list", "before_exposure", "after_window", "user_mismatch", "later_touch", "attributed")

@@ -7,9 +7,12 @@ part those of another.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from recsys.attribution.join import Joined
 from recsys.contracts.trial import Served
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
 
 EXPERIMENT_KEY, VARIANT_KEY = "experiment_id", "experiment_variant"
 

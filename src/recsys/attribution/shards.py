@@ -10,13 +10,16 @@ part 1.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from recsys.attribution.engine import Engine
-from recsys.attribution.sources import Accepted, AcceptedDataset
 from recsys.errors import UsageError
+
+if TYPE_CHECKING:
+    from recsys.attribution.engine import Engine
+    from recsys.attribution.sources import Accepted, AcceptedDataset
 
 FINE = 4096
 _PART = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")

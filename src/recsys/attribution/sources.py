@@ -14,6 +14,8 @@ from recsys.attribution import documents
 from recsys.attribution.aliases import resolved
 from recsys.attribution.columns import Role
 from recsys.attribution.named import Source, below, described, of_specs
+from recsys.attribution.slice_keys import DEFAULT_SLICE_KEYS as DEFAULT_SLICE_KEYS
+from recsys.attribution.slice_keys import MAX_SLICE_KEYS as MAX_SLICE_KEYS
 from recsys.contracts.report import Input, KnownGap
 from recsys.errors import ConfigError, UsageError
 from recsys.eventlog import queried
@@ -30,8 +32,6 @@ Kind = Literal["jsonl", "parquet"]
 """What is handed on: rows of a database are one of them by then."""
 ROLES: tuple[Role, ...] = ("exposures", "outcomes", "assignments")
 SCHEMAS: dict[Role, str] = {"exposures": "exposure.v1", "outcomes": "outcome.v1", "assignments": "assignment.v1"}
-MAX_SLICE_KEYS = 8
-DEFAULT_SLICE_KEYS = ("tenant_id", "surface")
 
 
 class Dataset(Struct, frozen=True, kw_only=True):

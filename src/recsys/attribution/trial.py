@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from recsys.attribution import experiment, figures, quality, served_arms, trial_doubts
 from recsys.attribution.experiment import MICRO, SCALES, ArmSums, Asked, Scope, Standing, UnjoinedOutcomes, Unread
-from recsys.attribution.join import Joined
 from recsys.attribution.policy import Policy
-from recsys.attribution.sources import AcceptedDataset
 from recsys.attribution.trial_doubts import Missing
 from recsys.contracts.trial import (
     Arm,
@@ -31,6 +30,10 @@ from recsys.errors import UsageError, nearest
 from recsys.statistics import srm
 from recsys.statistics.independence import independence
 from recsys.text import printable
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
+    from recsys.attribution.sources import AcceptedDataset
 
 Crossed = Mapping[tuple[str, str], Mapping[tuple[str, str], int]]
 """Two experiments → an arm of each → units that are in both."""

@@ -7,9 +7,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from recsys.attribution import documents, policies
-from recsys.attribution.join import check_slice_keys
 from recsys.attribution.policy import Policy
-from recsys.attribution.sources import DEFAULT_SLICE_KEYS
+from recsys.attribution.slice_keys import DEFAULT_SLICE_KEYS, check_slice_keys
 from recsys.errors import ConfigError, nearest
 from recsys.evaluation import offline_config
 from recsys.evaluation.experiment import read_settings

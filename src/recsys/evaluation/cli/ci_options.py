@@ -44,10 +44,11 @@ def check(
 ) -> Path | None:
     """Before the work begins: StorageError or UsageError where something could not be written. The file of the step
     summary."""
-    from recsys.evaluation import history as kept
     from recsys.eventlog.whole import check_output
 
     if history is not None:
+        from recsys.evaluation import history as kept
+
         kept.check(history)
     for path in (*outputs, *([] if junit is None else [junit])):
         check_output(path, [] if baseline is None else [str(baseline)])
@@ -75,6 +76,8 @@ def _summary(wanted: str | None) -> Path | None:
 
 def write(report: Report, history: Path | None, junit: Path | None, summary: Path | None) -> None:
     """All that is asked for; StorageError where it would go into a log that was read."""
+    if history is None and junit is None and summary is None:
+        return
     from recsys.evaluation import history as kept
     from recsys.evaluation import junit as xml
     from recsys.evaluation import step_summary

@@ -28,8 +28,10 @@ def tell(report: Report, faults: Sequence[Fault], *, written: bool, form: str) -
 
 def _summary(report: Report) -> str:
     """Of an experiment and of an A/A check with the reasons, for these are their result."""
-    from recsys.evaluation.render import aa_check_words, experiment_words
-
     if report.mode == "offline":
         return f"{report.summary.status}: {report.summary.headline}\n"
-    return (experiment_words if report.mode == "experiment" else aa_check_words).summary(report)
+    if report.mode == "experiment":
+        from recsys.evaluation.render.experiment_words import summary
+    else:
+        from recsys.evaluation.render.aa_check_words import summary
+    return summary(report)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from recsys.attribution.join import Joined
 from recsys.attribution.policy import Policy
 from recsys.attribution.trial import TrialOptions
 from recsys.contracts.experiment import Candidate, ExperimentReport
@@ -19,6 +19,9 @@ from recsys.evaluation.experiment.gathered import Gathered
 from recsys.evaluation.experiment.rule import cut, rule
 from recsys.evaluation.experiment.settings import ExperimentConfig
 from recsys.text import printable
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
 
 USUAL_CONTROL = "control"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from recsys.attribution import trial
-from recsys.attribution.join import Joined
 from recsys.attribution.quality import hours
 from recsys.attribution.trial import TrialOptions
 from recsys.contracts.report import DataQuality
@@ -21,6 +21,9 @@ from recsys.evaluation.experiment.reduce import sums
 from recsys.evaluation.experiment.settings import ExperimentConfig
 from recsys.evaluation.experiment.settle import settle_units
 from recsys.evaluation.experiment.shown_rates import shown_rates
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
 
 OWN_KEYS = (EXPERIMENT_KEY, VARIANT_KEY)
 """Keys of the context that say of which arm an outcome is; no slices."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from recsys.attribution.join import Joined
 from recsys.statistics.moments import Moments
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
 
 EXPERIMENT_KEY, VARIANT_KEY = "experiment_id", "experiment_variant"
 _CASTS = "CAST(sum(matched) AS HUGEINT) AS y, CAST(count(*) AS HUGEINT) AS n"

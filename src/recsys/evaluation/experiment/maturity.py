@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from recsys.attribution.join import Joined
 from recsys.attribution.shards import last_instant
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
 
 MAX_BIN = 40
 Bins = dict[int, int]

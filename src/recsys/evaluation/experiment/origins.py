@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from recsys.attribution.join import Joined
 from recsys.contracts.report import UNKNOWN
 from recsys.evaluation.experiment import utc_days
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
 
 DAY = "day"
 Origins = dict[tuple[str, str], dict[str, int]]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from recsys.attribution import experiment
 from recsys.attribution.engine import Engine
 from recsys.attribution.experiment import Asked
-from recsys.attribution.join import Joined
 from recsys.errors import ConfigError
 from recsys.evaluation.experiment import cap as capping
 from recsys.evaluation.experiment import columns as sorting
@@ -18,6 +18,9 @@ from recsys.evaluation.experiment.columns import Kinds, quoted
 from recsys.evaluation.experiment.measures import REVENUE, UNCAPPED
 from recsys.evaluation.experiment.needs import Needs
 from recsys.evaluation.experiment.products import Products
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
 
 
 @dataclass(frozen=True)

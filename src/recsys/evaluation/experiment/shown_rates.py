@@ -3,8 +3,12 @@ who did nothing with them; where one arm lacks more of them than the other, all 
 
 from __future__ import annotations
 
-from recsys.attribution.join import Joined
+from typing import TYPE_CHECKING
+
 from recsys.statistics.moments import Moments
+
+if TYPE_CHECKING:
+    from recsys.attribution.join import Joined
 
 
 def shown_rates(joined: Joined) -> dict[str, Moments]:
