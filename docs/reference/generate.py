@@ -156,6 +156,8 @@ def _kind(kind: dict[str, Any]) -> str:
         return " or ".join(_kind(part) for part in kind["anyOf"])
     if "enum" in kind:
         return " or ".join(f"`{value}`" for value in kind["enum"])
+    if "prefixItems" in kind:
+        return f"list of {', '.join(_kind(part) for part in kind['prefixItems'])}"
     if kind.get("type") == "array":
         return f"list of {_kind(kind.get('items', {}))}"
     return str(kind.get("format") or kind.get("type", "any"))

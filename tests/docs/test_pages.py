@@ -21,7 +21,7 @@ from recsys.service.cli import app as service_app
 PAGES = [page for page in docs_blocks.PAGES if docs_blocks.blocks(page)]
 LONG = {
     "operate-the-service.md", "first-report.md", "candidate-vs-ranking.md", "experimentation-model.md",
-    "exposure-logging-and-attribution.md", "run-eval-and-ship.md", "decide-an-experiment.md",
+    "exposure-logging-and-attribution.md", "run-eval-and-ship.md", "decide-an-experiment.md", "merge-moments.md",
 }  # fmt: skip
 """Pages whose blocks take more than 5 seconds, but for the guide of the doctor."""
 KNOWN = {"bash", "python", "json", "yaml", "sh", "text", "mermaid", "sql", "http"}
