@@ -33,6 +33,7 @@ COLUMNS = {
     "outcomes_contexts": "*",
     "assignments_contexts": "*",
     "propensities": "*",
+    "item_propensities": "*",
 }
 
 
@@ -42,6 +43,7 @@ def staged(engine, dataset):
     for role in ("exposures", "outcomes", "assignments"):
         engine.stage_contexts(f"{role}_contexts", role, getattr(dataset, role))
     engine.stage_propensities("propensities", dataset.exposures)
+    engine.stage_item_propensities("item_propensities", dataset.exposures)
     found = {}
     for name, columns in COLUMNS.items():
         rows = engine.rows(f"SELECT {columns} FROM {name}")
@@ -62,6 +64,8 @@ def logs():
     for number, row in enumerate(shown):
         if number % 3 == 0:
             row = shown[number] = {**row, "context": {**row.get("context", {}), "back\\slash": "\\", "a'b": "'\\"}}
+        if number % 8 == 0:
+            row = shown[number] = {**row, "context": {**row.get("context", {}), "propensity_kind": "joint"}}
         for item in row["items"]:
             if number % 4 == 0:
                 item |= {"propensity": 0.25, "logging_propensity": 0.5, "target_propensity": 0.125 * (number % 8)}
