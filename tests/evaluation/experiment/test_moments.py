@@ -66,7 +66,10 @@ def test_five_parts_are_the_whole(whole, parts):
 def test_files_cut_by_a_hash_of_ones_own(whole, logs, tmp_path):
     """Logs that somebody cut before us, by the documented hash: the same results. No part is recorded."""
     paths = []
-    end = {"as_of": "2026-01-18T12:00:00Z", "bootstrap": {"buckets": 64}}
+    end = {
+        "as_of": "2026-01-18T12:00:00Z", "bootstrap": {"buckets": 64},
+        "cuped": {"enabled": True, "covariate_key": "loyalty"},
+    }  # fmt: skip
     for part in range(2):
         own = cut(logs, lambda row, part=part: bucket(row["user_id"]) % 2 == part)
         options = ab_logs.write(own, tmp_path / f"own-{part}")
@@ -77,6 +80,7 @@ def test_files_cut_by_a_hash_of_ones_own(whole, logs, tmp_path):
     assert comparable(found, inputs=False) == comparable(expected, inputs=False)
     (candidate,), (other,) = found.experiment.candidates, whole.report.experiment.candidates
     assert candidate.decision.metrics != other.decision.metrics
+    assert candidate.decision.metrics[0].cuped.used
     assert all(each.p is not None for each in candidate.interactions)
 
 

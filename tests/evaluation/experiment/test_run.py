@@ -1,5 +1,6 @@
 """``run --mode experiment`` in process: from logs with a known truth to a decision, whatever their order and cut."""
 
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -242,6 +243,29 @@ def test_slices_and_interactions(report):
     assert all(each.adjusted_p >= each.effect.p for each in candidate.slices)
     assert {each.key for each in candidate.interactions} == {"surface", "device"}
     assert all(each.p is not None for each in candidate.interactions)
+
+
+def test_days_are_those_of_the_rows(report, better):
+    """Each UTC day on which both arms have enough users has its own effect: lists and clicks, counted in plain Python.
+    A click is of the day of its list; days are no slice."""
+    arm_of = {row["request_id"]: row["variant"] for row in better.assignments}
+    day_of = {row["request_id"]: row["ts"][:10] for row in better.exposures}
+    shown, clicks, users = Counter(), Counter(), defaultdict(set)
+    for row in better.exposures:
+        shown[row["ts"][:10], arm_of[row["request_id"]]] += 1
+        users[row["ts"][:10], arm_of[row["request_id"]]].add(row["user_id"])
+    for row in better.outcomes:
+        clicks[day_of[row["request_id"]], arm_of[row["request_id"]]] += row["event_type"] == "click"
+    candidate = only(report)
+    assert [each.day for each in candidate.days] == sorted(
+        day for day in {day for day, _ in shown} if min(len(users[day, arm]) for arm in "AB") >= 100
+    )
+    assert len(candidate.days) > 3
+    for each in candidate.days:
+        for level, arm in ((each.control, "A"), (each.candidate, "B")):
+            assert (level.n, level.units) == (shown[each.day, arm], len(users[each.day, arm]))
+            assert level.value == pytest.approx(clicks[each.day, arm] / shown[each.day, arm], rel=1e-12)
+    assert "day" not in {each.key for each in [*candidate.slices, *candidate.interactions]}
 
 
 def test_no_decision_where_none_is_asked_for(tmp_path, better):
