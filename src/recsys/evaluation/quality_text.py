@@ -10,6 +10,7 @@ from rich.table import Table
 
 from recsys.contracts.report import DataQuality, Fates, KnownGap, Rate, SliceQuality
 from recsys.text import printable
+from recsys.text import slice_value as slice_value
 
 FATE_WORDS = {
     "invalid": "refused by validation",
@@ -27,7 +28,6 @@ POLICY_FATES = ("user_mismatch", "later_touch")
 """Fates that only some policies give: shown where there are any."""
 MAX_ROWS = 60
 MAX_GAPS = 20
-MAX_CHARACTERS = 100
 WIDTH = 120
 
 
@@ -67,11 +67,6 @@ def gap_line(gap: KnownGap) -> str:
     told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
     when = f"{gap.first:%Y-%m-%d %H:%M:%S} to {gap.last:%Y-%m-%d %H:%M:%S} UTC"
     return f"{gap.log}: {told}, {when}: {printable(gap.reason)} ({printable(gap.file)})"
-
-
-def slice_value(text: str) -> str:
-    """A value of a slice key as it is shown: printable, and not endless, though a log may hold what it likes."""
-    return printable(text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…") or "(empty)"
 
 
 def percent(rate: Rate) -> str:

@@ -10,10 +10,10 @@ from recsys.contracts.decision import Decision, Effect, Guardrail, Measured, Nee
 from recsys.contracts.experiment import Candidate, DayEffect, ExperimentReport, Interaction, SliceEffect
 from recsys.contracts.report import Report
 from recsys.evaluation.decision import clears, worse
-from recsys.evaluation.quality_text import slice_value as shown
 from recsys.evaluation.render import digits
 from recsys.evaluation.render import experiment_terms as terms
 from recsys.text import printable
+from recsys.text import slice_value as shown
 
 __all__ = ["shown"]
 
