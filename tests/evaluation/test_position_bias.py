@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from statsmodels.stats.contingency_tables import StratifiedTable
@@ -163,6 +164,17 @@ def test_a_log_without_propensities_is_not_looked_into(tmp_path):
         for form in (files, tables):
             accepted = sources.accept_dataset(sources.from_options(*form), folder)
             assert propensities.may_be_logged(accepted.exposures) == expected
+
+
+def test_a_log_that_grows_is_read_as_far_as_it_was_checked(tmp_path):
+    """A line that is being written while the figures are made neither counts nor stops them."""
+    files = position_worlds.written(tmp_path, position_worlds.made(300))
+    named = sources.from_options(*files)
+    with joined_logs(named, Policy(), slice_keys=["surface"]) as joined:
+        before = position_bias.position_bias(joined)
+        with Path(files[0][0]).open("a") as log:
+            log.write('{"request_id": "torn')
+        assert position_bias.position_bias(joined) == before
 
 
 @pytest.mark.long
