@@ -175,6 +175,7 @@ def test_the_configuration_reads_back(whole):
         ({"cap": None}, r"capped differently.*experiment\.revenue_cap"),
         ({"shard": None}, "parts of different cuts"),
         ({"occupied": "0" * 10}, "not sound moments"),
+        ({"columns": ["clicks"], "products": []}, "other sums"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -201,6 +202,18 @@ def test_missing_repeated_and_foreign_files(parts, tmp_path):
         (tmp_path / "odd.json").write_text(text)
         with pytest.raises(InputError, match=told):
             merged([tmp_path / "odd.json"])
+
+
+def test_a_file_without_the_sums_that_are_asked_for(whole, tmp_path):
+    """As one that another version made: told, and nothing is concluded of the rest."""
+    path = written(msgspec.structs.replace(whole.moments, columns=[], products=[]), tmp_path / "old.json")
+    with pytest.raises(InputError, match=r"old\.json: sums are missing .found none of clicks"):
+        merged([path])
+    damaged = msgspec.structs.replace(
+        whole.moments, matched=msgspec.structs.replace(whole.moments.matched, arms={"A": [1] * 9})
+    )
+    with pytest.raises(InputError, match="not sound moments"):
+        merged([written(damaged, tmp_path / "damaged.json")])
 
 
 def test_the_percentile_of_a_part_is_not_that_of_the_whole(logs, tmp_path):

@@ -14,6 +14,7 @@ from recsys.evaluation import config as configs
 from recsys.evaluation.config import EvaluationConfig
 from recsys.evaluation.experiment import moments_read
 from recsys.evaluation.experiment.added import added
+from recsys.evaluation.experiment.gather import needs_of
 from recsys.evaluation.experiment.gathered import Gathered
 from recsys.evaluation.experiment.moments_files import File
 from recsys.evaluation.experiment.reported import reported
@@ -48,12 +49,24 @@ def together(files: Sequence[File], config: EvaluationConfig) -> Gathered:
     buckets = config.experiment.bootstrap.buckets
     parts = []
     for file in files:
+        _check_sums(file, config)
         try:
             parts.append(moments_read.gathered(file.moments, buckets))
         except (ValueError, TypeError) as error:
             raise InputError("not sound moments", where=str(file.path), found=str(error)) from None
     found = parts[0] if len(parts) == 1 else reduce(added, parts)
     return trimmed(found, config.slice_keys)
+
+
+def _check_sums(file: File, config: EvaluationConfig) -> None:
+    """InputError where what the configuration asks for is not in the file."""
+    wanted = needs_of(config.experiment)
+    lacking = sorted(wanted.columns - {*file.moments.columns}) + sorted(
+        f"{a} times {b}" for a, b in wanted.pairs - {*file.moments.products}
+    )
+    if lacking:
+        hint = "Make the moments again with this version of the suite."
+        raise InputError("sums are missing", where=str(file.path), found=f"none of {lacking[0]}", hint=hint)
 
 
 def _inputs(files: Sequence[File]) -> list[Input]:
