@@ -56,6 +56,8 @@ def run(
 
         recsys-eval run --mode offline --exposures exposures.jsonl --outcomes outcomes.jsonl --output report.html
         recsys-eval run --config eval.yaml --dataset logs.yaml --output report.json --output report.md
+        recsys-eval run --mode experiment --config experiment.yaml --dataset logs.yaml --output decision.html
+        recsys-eval run --config eval.yaml --dataset logs.yaml --baseline before.json --junit gates.xml
     """
     told = locals()
     return moments_options.conclude(told) if from_moments else _from_logs(told)
