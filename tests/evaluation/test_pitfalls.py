@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 import ab_logs
+import offline_worlds
 from ab_logs import Logs, World
 from decision_evidence import evidence, guardrail, measured
 from recsys.attribution import sources
@@ -18,6 +19,7 @@ from recsys.evaluation.config import EvaluationConfig
 from recsys.evaluation.decision import decide
 from recsys.evaluation.experiment import read_settings
 from recsys.evaluation.experiment.run import evaluate
+from recsys.evaluation.offline_config import Gate
 from recsys.statistics.bootstrap import quantile_difference
 from recsys.statistics.histogram import histogram
 from recsys.statistics.multiplicity import adjust
@@ -137,6 +139,21 @@ def test_limit_0_read_as_off(tmp_path, better):
     (rail,) = decision(found).guardrails
     assert (rail.cases, rail.status) == (1, "fail")
     assert decide(evidence(guardrails=[guardrail(margin=None, limit=0.0, cases=1)])).decision == "rollback"
+
+
+def test_gates_without_a_baseline_pass_silently(tmp_path):
+    """They are an error that says what to give."""
+    with pytest.raises(UsageError, match="--baseline"):
+        offline_worlds.report(tmp_path, offline_worlds.made(200), gates=[Gate(metric="hitrate@10", max_drop=0.1)])
+
+
+def test_a_gate_with_max_drop_0_fails_on_identical_data_by_a_rounding_error(tmp_path):
+    """Identical data pass, exactly, in another order of rows too."""
+    rows = offline_worlds.made(900)
+    gates = [Gate(metric=name, max_drop=0) for name in ("hitrate@10", "mrr@10", "gini", "novelty@10")]
+    before = offline_worlds.report(tmp_path / "before", rows)
+    found = offline_worlds.report(tmp_path / "after", rows[::-1], baseline=before, gates=gates)
+    assert [gate.status for gate in found.gates] == ["pass"] * len(gates)
 
 
 # --- Statistics ---
