@@ -23,12 +23,14 @@ class SliceBuckets(Part, frozen=True, kw_only=True):
 class Buckets(Part, frozen=True, kw_only=True):
     """``requests``: a fingerprint of the set of request ids, in any order; two reports with the same one are of the
     same requests. ``slices``: the whole first; of one that is missing no division has 10 users in each bucket, and
-    ``note`` says so of the whole. ``left_out``: the figure of a spread without each group of users; null where it
-    was shown nothing, or where nothing is left."""
+    ``note`` says so of the whole. Taken away from the whole, those of one key leave no bucket of fewer users either;
+    ``withheld`` says by slice key what is left out for that, or for their number. ``left_out``: the figure of a
+    spread without each group of users; null where it was shown nothing, or where nothing is left."""
 
     requests: str
     exposures: int
     impressions: int
     slices: list[SliceBuckets] = field(default_factory=list)
     left_out: dict[str, list[float | None]] = field(default_factory=dict)
+    withheld: dict[str, str] = field(default_factory=dict)
     note: str = ""

@@ -147,6 +147,16 @@ class MetricResult(_Part, frozen=True, kw_only=True):
     estimate: Estimate
 
 
+class CutSlices(_Part, frozen=True, kw_only=True):
+    """A slice key with more ``values`` than are ``reported``, which are those with the most exposures. ``most_users``:
+    the most users that one of the others has."""
+
+    key: str
+    values: int
+    reported: int
+    most_users: int
+
+
 class RankPoint(_Part, frozen=True, kw_only=True):
     """What happened at one rank. ``share`` is that rank's share of all attributed clicks on what was in the list."""
 
@@ -215,6 +225,7 @@ class Report(_Part, frozen=True, kw_only=True):
     summary: Summary
     data_quality: DataQuality
     results: list[MetricResult]
+    cut_slices: list[CutSlices] = field(default_factory=list)
     clicks_by_rank: list[RankPoint] = field(default_factory=list)
     position_bias: PositionBias | None = None
     hours: list[HourPoint] = field(default_factory=list)

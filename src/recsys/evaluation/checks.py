@@ -38,20 +38,15 @@ def checks(report: Report) -> list[Check]:
 
 
 def _logs(report: Report) -> Iterator[Check]:
-    reasons = integrity_reasons(report)
+    reasons = gates.integrity_reasons(report)
     for reason in reasons:
         yield Check("logs", "the figures can be relied on", "error", reason)
     if not reasons:
         yield Check("logs", "the figures can be relied on", "pass", report.summary.headline)
 
 
-def integrity_reasons(report: Report) -> list[str]:
-    """Why the figures cannot be relied on, without what gates say."""
-    return [reason for reason in report.summary.reasons if not reason.startswith(gates.GATE)]
-
-
 def _gates(report: Report) -> Iterator[Check]:
-    if report.gates and integrity_reasons(report):
+    if report.gates and gates.integrity_reasons(report):
         for gate in report.gates:
             yield Check("gates", gates.name(gate), "skip", f"the figures cannot be relied on; it would be: {gate.told}")
         return

@@ -104,6 +104,7 @@ def _report(
         ),
         data_quality=found,
         results=measured.results,
+        cut_slices=measured.cut,
         buckets=measured.buckets,
         clicks_by_rank=quality.clicks_by_rank(joined),
         hours=quality.hours(joined),

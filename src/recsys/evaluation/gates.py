@@ -10,10 +10,16 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from recsys.contracts.report import Estimate, Report
+from recsys.contracts.report import CutSlices, Estimate, Report
 from recsys.contracts.report_comparison import Change, GateResult, ReportComparison
 from recsys.errors import UsageError
 from recsys.evaluation import report_settings
+from recsys.evaluation.metrics import parse
+from recsys.evaluation.metrics.coverage import Coverage
+from recsys.evaluation.metrics.gini import Gini
+from recsys.evaluation.metrics.hit_rate import HitRate
+from recsys.evaluation.metrics.novelty import Novelty
+from recsys.evaluation.metrics.recall import Recall
 from recsys.evaluation.offline_config import Gate
 from recsys.evaluation.reports_compared import better, compare
 from recsys.text import printable
@@ -82,11 +88,33 @@ def _doubt(baseline: Report, candidate: Report) -> str:
     """Why no gate may be judged at all."""
     if baseline.mode != candidate.mode:
         return f"the baseline is a report of mode {baseline.mode}"
+    if baseline.version != candidate.version:
+        return (
+            f"the baseline is of version {baseline.version}, and this is {candidate.version}: what a metric counts may "
+            "differ; make the baseline anew"
+        )
     if not report_settings.same_attribution(baseline, candidate):
         return "other outcomes count in the baseline: the attribution policies differ"
-    if baseline.summary.status == "hold" and not report_settings.identical(baseline, candidate):
-        return f"the baseline is on hold: {'; '.join(baseline.summary.reasons)}"
+    return _unfit(baseline, candidate)
+
+
+def _unfit(baseline: Report, candidate: Report) -> str:
+    """Why this baseline is none. That its own gates are not decided is no reason: its figures can be relied on."""
+    if baseline.summary.status == "fail":
+        return (
+            f"the baseline failed its own gates ({'; '.join(baseline.summary.reasons)}): to hold the next run to it "
+            "would accept what it lost; give the last run that passed"
+        )
+    reasons = integrity_reasons(baseline)
+    unexplained = baseline.summary.status == "hold" and not baseline.summary.reasons
+    if (reasons or unexplained) and not report_settings.identical(baseline, candidate):
+        return f"the baseline is on hold: {'; '.join(reasons) or 'it does not say why'}"
     return ""
+
+
+def integrity_reasons(report: Report) -> list[str]:
+    """Why the figures cannot be relied on, without what gates say."""
+    return [reason for reason in report.summary.reasons if not reason.startswith(GATE)]
 
 
 def _find(comparison: ReportComparison, metric: str, key: str, value: str) -> Change | None:
@@ -99,13 +127,16 @@ def _of_slices(gate: Gate, baseline: Report, candidate: Report, comparison: Repo
     values = [
         value for value in {**users[1], **users[0]} if max(part.get(value, 0) for part in users) >= gate.min_users
     ]
+    if not comparison.identical:
+        yield from _beyond(gate, baseline, candidate)
     if not values:
         told = f"no value of {gate.slice_key} has {gate.min_users:,} users"
         yield _result(gate, "", "inconclusive", None, told)
     for value in sorted(values):
-        for part, name in zip(users, ("baseline", "candidate"), strict=True):
+        for part, report, name in zip(users, (baseline, candidate), ("baseline", "candidate"), strict=True):
             if value not in part:
-                yield _result(gate, value, "inconclusive", None, f"it is missing in the {name}")
+                missing = "is missing in" if _cut(report, gate.slice_key) is None else "is not among those reported of"
+                yield _result(gate, value, "inconclusive", None, f"it {missing} the {name}")
                 break
             if part[value] < gate.min_users:
                 told = f"the {name} has {part[value]:,} users of it, under {gate.min_users:,}"
@@ -113,6 +144,23 @@ def _of_slices(gate: Gate, baseline: Report, candidate: Report, comparison: Repo
                 break
         else:
             yield _judged(gate, value, _find(comparison, gate.metric, gate.slice_key, value))
+
+
+def _beyond(gate: Gate, baseline: Report, candidate: Report) -> Iterator[GateResult]:
+    """Values that are not reported cannot be judged: none of those that the gate is about passes in silence."""
+    for report, name in ((baseline, "baseline"), (candidate, "candidate")):
+        cut = _cut(report, gate.slice_key)
+        if cut is not None and cut.most_users >= gate.min_users:
+            told = (
+                f"{gate.slice_key} has {cut.values:,} values in the {name}, of which the {cut.reported:,} with the "
+                f"most exposures are reported: others, of up to {cut.most_users:,} users, are not judged; a gate with "
+                f"a min_users above that, or on a key with fewer values, leaves none out"
+            )
+            yield _result(gate, "", "inconclusive", None, told)
+
+
+def _cut(report: Report, key: str) -> CutSlices | None:
+    return next((each for each in report.cut_slices if each.key == key), None)
 
 
 def _users(report: Report, key: str) -> dict[str, int]:
@@ -129,7 +177,8 @@ def _judged(gate: Gate, value: str, change: Change | None) -> GateResult:
         return _result(gate, value, "inconclusive", None, "it is in neither report")
     gain = _gain(gate.metric, change.change)
     if gain.low is None or gain.high is None:
-        return _result(gate, value, "inconclusive", gain, gain.note or "there is no interval")
+        told = "; ".join(filter(None, (gain.note or "there is no interval", _never(gate))))
+        return _result(gate, value, "inconclusive", gain, told)
     bound = -gate.max_drop
     told = "no change" if gain.low == gain.high == 0 else f"from {gain.low:+.6g} to {gain.high:+.6g}"
     if gain.low >= bound:
@@ -139,6 +188,28 @@ def _judged(gate: Gate, value: str, change: Change | None) -> GateResult:
     return _result(
         gate, value, "inconclusive", gain, f"{told}: it may or may not be a drop of more than {gate.max_drop:g}"
     )
+
+
+def _never(gate: Gate) -> str:
+    """Of a gate that is decided on the same lists only, in which case there is an interval: what to use."""
+    word, _, kind = gate.metric.partition("|")
+    metric = parse(word)
+    if isinstance(metric, Coverage | Gini | Novelty):
+        if gate.slice_key:
+            return (
+                f"a gate on {word} by slice is decided on the same logs only: gate {word} without a slice_key, or a "
+                "score such as ndcg@10 by slice"
+            )
+        return (
+            f"a gate on {word} is decided at equal numbers of impressions only, such as the same requests replayed: "
+            "between other logs gate a score such as ndcg@10"
+        )
+    if kind == "responded" and isinstance(metric, HitRate | Recall):
+        return (
+            f"of lists with a response most or all have {word} 1, wherever they are no longer than its cut: gate "
+            f"{word} over all lists"
+        )
+    return ""
 
 
 def _gain(metric: str, change: Estimate) -> Estimate:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
 from recsys.attribution import quality
 from recsys.attribution.join import Joined
 from recsys.contracts.buckets import Buckets
-from recsys.contracts.report import Estimate, MetricResult
+from recsys.contracts.report import CutSlices, Estimate, MetricResult
 from recsys.evaluation import offline_buckets, offline_scores, offline_spreads
 from recsys.evaluation.metrics import Metric
 from recsys.evaluation.metrics.reduce import sliced
@@ -18,15 +18,18 @@ from recsys.evaluation.offline_slices import Slice
 from recsys.statistics.ratio import LEVEL
 
 MAX_SLICES = 200
-"""Values of one slice key that are reported: those with the most exposures. The rest is named in a warning."""
+"""Values of one slice key that are reported: those with the most exposures. That there are more is told in a warning,
+and in ``cut_slices``."""
 
 
 class Found(Struct, frozen=True):
-    """Results in the order of the metrics, all exposures first, then by slice key; sums by bucket; and warnings."""
+    """Results in the order of the metrics, all exposures first, then by slice key; sums by bucket; warnings; and the
+    slice keys of which not all values are reported."""
 
     results: list[MetricResult]
     buckets: Buckets
     warnings: list[str]
+    cut: list[CutSlices]
 
 
 def evaluate(
@@ -38,7 +41,7 @@ def evaluate(
     level: float = LEVEL,
 ) -> Found:
     """``crossed``: pairs of slice keys by whose values together it is sliced too; ``level``: of all intervals."""
-    slices, warnings = _slices(joined, crossed)
+    slices, cut = _slices(joined, crossed)
     by_metric: dict[tuple[str, str, str], list[MetricResult]] = {}
     kept = {each.key: set(each.values) for each in slices}
 
@@ -57,15 +60,19 @@ def evaluate(
     results = [
         result for key, value in order for metric in metrics for result in by_metric.get((key, value, str(metric)), [])
     ]
-    return Found(results, offline_buckets.told(joined, sums, left_out), warnings)
+    warnings = [
+        f"{each.key} has {each.values:,} values; metrics are reported for the {MAX_SLICES} with the most exposures."
+        for each in cut
+    ]
+    return Found(results, offline_buckets.told(joined, sums, left_out), warnings, cut)
 
 
-def _slices(joined: Joined, crossed: Sequence[tuple[str, str]]) -> tuple[list[Slice], list[str]]:
-    """The whole, each slice key, and those that are crossed, with the values that are reported; and warnings."""
+def _slices(joined: Joined, crossed: Sequence[tuple[str, str]]) -> tuple[list[Slice], list[CutSlices]]:
+    """The whole, each slice key, and those that are crossed, with the values that are reported; and which are cut."""
     columns = {key: f"slice_{place}" for place, key in enumerate(joined.slice_keys, start=1)}
     columns |= {f"{one}*{other}": f"{columns[one]}*{columns[other]}" for one, other in crossed}
     found = [Slice("", None, ("",), False)]
-    warnings = []
+    cut = []
     for key, column in columns.items():
         values = joined.engine.rows(
             f"SELECT {sliced(column)} AS value FROM exposures AS e GROUP BY value ORDER BY count(*) DESC, value"  # noqa: S608 - our own text
@@ -73,7 +80,14 @@ def _slices(joined: Joined, crossed: Sequence[tuple[str, str]]) -> tuple[list[Sl
         reported = tuple(sorted(value for (value,) in values[:MAX_SLICES]))
         found.append(Slice(key, column, reported, len(values) > MAX_SLICES))
         if len(values) > MAX_SLICES:
-            warnings.append(
-                f"{key} has {len(values):,} values; metrics are reported for the {MAX_SLICES} with the most exposures."
-            )
-    return found, warnings
+            most = _most_users(joined, column, frozenset(reported))
+            cut.append(CutSlices(key=key, values=len(values), reported=MAX_SLICES, most_users=most))
+    return found, cut
+
+
+def _most_users(joined: Joined, column: str, reported: Collection[str]) -> int:
+    """The most users that a value has which is not reported."""
+    rows = joined.engine.rows(
+        f"SELECT {sliced(column)} AS value, count(DISTINCT user_id) FROM exposures AS e GROUP BY value"  # noqa: S608 - our own text
+    )
+    return max((users for value, users in rows if value not in reported), default=0)

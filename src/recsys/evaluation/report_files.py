@@ -8,6 +8,7 @@ import msgspec
 
 from recsys.contracts.report import Report
 from recsys.errors import InputError, UsageError
+from recsys.evaluation import report_settings
 
 MOST_BYTES = 1 << 28
 
@@ -29,8 +30,9 @@ def read(path: Path) -> Report:
 
 
 def read_offline(path: Path) -> Report:
-    """The offline report in the file; UsageError where it is of another mode."""
+    """The offline report in the file; UsageError where it is of another mode, InputError where it was changed."""
     report = read(path)
     if report.mode != "offline":
         raise UsageError("only offline reports are compared", where=str(path), found=f"mode {report.mode}")
+    report_settings.check(report, str(path))
     return report

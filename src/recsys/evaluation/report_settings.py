@@ -5,10 +5,40 @@ from __future__ import annotations
 from typing import Any
 
 from recsys.contracts.report import Report
+from recsys.errors import InputError
+from recsys.evaluation.metrics.user_buckets import FEWEST, MOST
 from recsys.statistics.ratio import LEVEL
+from recsys.text import printable
 
 HOW = ("bootstrap", "gates")
 """Keys of section ``offline`` that change no figure."""
+COUNTS = tuple(2**power for power in range(20) if FEWEST <= 2**power <= MOST)
+LIMITS = ("min_match_rate", "max_lost_rate")
+"""Keys of section ``attribution`` that say when a run is on hold, and not which outcomes count."""
+
+
+def check(report: Report, where: str) -> None:
+    """InputError for a report that is of the right form and cannot be what a run wrote: one that was changed by
+    hand."""
+    for section in ("offline", "attribution"):
+        if not isinstance(report.effective_config.get(section, {}), dict):
+            raise _changed(where, f"effective_config.{section} is no section")
+    bootstrap = _offline(report).get("bootstrap", {})
+    found = bootstrap.get("level", LEVEL) if isinstance(bootstrap, dict) else bootstrap
+    if not isinstance(found, int | float) or isinstance(found, bool) or not 0 < found < 1:
+        raise _changed(where, f"effective_config.offline.bootstrap has no level: {str(found)[:40]}")
+    for part in report.buckets.slices if report.buckets else []:
+        name = f"buckets of {printable(part.slice_key)} {printable(part.slice_value)}" if part.slice_key else "buckets"
+        if part.count not in COUNTS:
+            raise _changed(where, f"{name}: {part.count} of them")
+        for sums in (*part.n.values(), *part.y.values()):
+            if len(sums) != part.count:
+                raise _changed(where, f"{name}: {len(sums)} sums over {part.count} buckets")
+
+
+def _changed(where: str, found: str) -> InputError:
+    hint = "Was it changed by hand? Make it anew with `recsys-eval run --output report.json`."
+    return InputError("not a report that a run writes", where=where, found=found, hint=hint)
 
 
 def identical(a: Report, b: Report) -> bool:
@@ -28,7 +58,13 @@ def catalogue(report: Report) -> list[str]:
 
 def same_attribution(a: Report, b: Report) -> bool:
     """Whether the same outcomes count in both."""
-    return a.effective_config.get("attribution") == b.effective_config.get("attribution")
+    return _counting(a) == _counting(b)
+
+
+def _counting(report: Report) -> dict[str, Any]:
+    """The settings that decide which outcomes count."""
+    found = report.effective_config.get("attribution")
+    return {key: value for key, value in found.items() if key not in LIMITS} if isinstance(found, dict) else {}
 
 
 def differences(a: Report, b: Report) -> list[str]:
@@ -37,6 +73,11 @@ def differences(a: Report, b: Report) -> list[str]:
         f"{where} was {_shown(before)} in the baseline and is {_shown(after)} in the candidate"
         for where, before, after in _walk("", _figures(a), _figures(b))
     ]
+    found += [
+        f"attribution.{key} was {_shown(_limit(a, key))} in the baseline and is {_shown(_limit(b, key))} in the "
+        "candidate: it changes no figure"
+        for key in LIMITS if _limit(a, key) != _limit(b, key)
+    ]  # fmt: skip
     if level(a) != level(b):
         found.append(f"the level of intervals was {level(a):g} in the baseline; here it is {level(b):g}")
     if a.version != b.version:
@@ -65,9 +106,13 @@ def _offline(report: Report) -> dict[str, Any]:
 def _figures(report: Report) -> dict[str, Any]:
     """The settings that decide what the figures are."""
     offline = {key: value for key, value in _offline(report).items() if key not in HOW}
-    return {key: report.effective_config.get(key) for key in ("mode", "slice_keys", "attribution")} | {
-        "offline": offline
-    }
+    kept = {key: report.effective_config.get(key) for key in ("mode", "slice_keys")}
+    return kept | {"attribution": _counting(report), "offline": offline}
+
+
+def _limit(report: Report, key: str) -> Any:
+    found = report.effective_config.get("attribution")
+    return found.get(key) if isinstance(found, dict) else None
 
 
 def _walk(where: str, a: Any, b: Any) -> list[tuple[str, Any, Any]]:

@@ -15,12 +15,13 @@ from recsys.contracts.buckets import Buckets, SliceBuckets
 from recsys.contracts.report import Estimate, Report
 from recsys.contracts.report_comparison import Change, Compared, ReportComparison
 from recsys.evaluation import report_settings
-from recsys.evaluation.metrics import parse
+from recsys.evaluation.metrics import Metric, parse
 from recsys.evaluation.metrics.base import Scored
 from recsys.evaluation.metrics.coverage import Coverage
 from recsys.evaluation.metrics.gini import Gini
 from recsys.evaluation.metrics.intra_list_diversity import IntraListDiversity
 from recsys.evaluation.metrics.user_buckets import GROUPS
+from recsys.evaluation.offline_buckets import MIN_USERS
 from recsys.statistics.jackknife import jackknife
 from recsys.statistics.missing import widened
 from recsys.statistics.moments import SCALE
@@ -114,8 +115,8 @@ def _change(both: _Both, place: Place, a: Estimate, b: Estimate) -> Estimate:
     if both.identical and a.value == b.value:
         return Estimate(value=0.0, n=b.n, units=b.units, low=0.0, high=0.0, level=both.level, method=IDENTICAL)
     metric = parse(place[0].split("|")[0])
-    if isinstance(metric, Coverage | Gini | IntraListDiversity) and not both.same_catalogue:
-        return _none("not compared: the catalogues differ")
+    if why := _not_compared(both, metric):
+        return _none(f"not compared: {why}")
     if isinstance(metric, Scored | IntraListDiversity):
         return _of_sums(both, place, metric, a, b)
     if a.n != b.n:
@@ -123,6 +124,16 @@ def _change(both: _Both, place: Place, a: Estimate, b: Estimate) -> Estimate:
     if place[1]:
         return Estimate(value=b.value - a.value, n=b.n, note="no interval: a report holds no sums of it by slice")
     return _of_groups(both, place[0], a.value, b.value, b.n)
+
+
+def _not_compared(both: _Both, metric: Metric) -> str:
+    """Why nothing of this metric is, whatever the slice."""
+    if isinstance(metric, Coverage | Gini | IntraListDiversity) and not both.same_catalogue:
+        return "the catalogues differ"
+    for report, name in ((both.a, "baseline"), (both.b, "candidate")):
+        if report.buckets is None:
+            return f"the {name} was made by an earlier version, and holds no sums by bucket of users"
+    return ""
 
 
 def _of_groups(both: _Both, name: str, a: float, b: float, n: int) -> Estimate:
@@ -146,8 +157,8 @@ def _of_sums(both: _Both, place: Place, metric: Scored | IntraListDiversity, a: 
 
     one, other = _slice(both.a.buckets, place), _slice(both.b.buckets, place)
     if one is None or other is None:
-        which = "baseline" if one is None else "candidate"
-        return _none(f"not compared: the {which} has too few users for sums of which none is over fewer than 10")
+        which, report, estimate = ("baseline", both.a, a) if one is None else ("candidate", both.b, b)
+        return _none(f"not compared: {_why_no_sums(which, report, place[1], estimate)}")
     y, n = _names(place[0])
     count = min(one.count, other.count)
     arrays = [
@@ -171,6 +182,13 @@ def _of_sums(both: _Both, place: Place, metric: Scored | IntraListDiversity, a: 
     return Estimate(
         value=found.value, n=b.n, units=users, low=low, high=high, level=both.level, method=method, note=found.note
     )
+
+
+def _why_no_sums(which: str, report: Report, key: str, estimate: Estimate) -> str:
+    withheld = report.buckets.withheld.get(key, "") if report.buckets else ""
+    if withheld and (estimate.units or 0) >= MIN_USERS:
+        return f"the {which} has no sums of it: {withheld}"
+    return f"the {which} has too few users for sums of which none is over fewer than 10"
 
 
 def _slice(buckets: Buckets | None, place: Place) -> SliceBuckets | None:
