@@ -1,12 +1,15 @@
 """Gates: pass, fail and not decided, by the interval; and that none ever passes in silence."""
 
+import json
+
 import pytest
 from msgspec.structs import replace
 
 from offline_worlds import made, report
 from recsys.attribution.policy import Policy
-from recsys.errors import UsageError
+from recsys.errors import InputError, UsageError
 from recsys.evaluation import gates as judging
+from recsys.evaluation import report_files
 from recsys.evaluation.checks import checks
 from recsys.evaluation.offline_config import Gate
 from recsys.evaluation.render import text
@@ -130,3 +133,86 @@ def test_the_name_of_a_gate_holds_no_control_characters():
     """What a log brought is printable where it is told."""
     result = judging._result(Gate(metric="gini", max_drop=1, slice_key="surface"), "a\x1b[2J", "pass", None, "")
     assert judging.name(result) == "gini in surface a\\x1b[2J may drop by 1"
+
+
+def test_values_beyond_the_cap_do_not_pass_in_silence(tmp_path):
+    """Of 210 values 200 are reported; the gate is not decided, names the cap, and passes where the others are under its
+    minimum, or the logs are the same."""
+    rows = [{**row, "surface": f"s{n % 210}"} for n, row in enumerate(made(600))]
+    base = report(tmp_path / "a", rows, metrics=["hitrate@10"])
+    [cut] = [each for each in base.cut_slices if each.key == "surface"]
+    assert (cut.values, cut.reported) == (210, 200)
+    gates = [Gate(metric="hitrate@10", max_drop=0.9, slice_key="surface", min_users=users) for users in (1, 30)]
+    again = [{**row, "request": f"x{row['request']}"} for row in rows]
+    found = report(tmp_path / "b", again, metrics=["hitrate@10"], baseline=base, gates=gates)
+    told = [gate.told for gate in found.gates if not gate.slice_value and "not judged" in gate.told]
+    assert len(told) == 2  # of the baseline and the candidate, by the first gate alone
+    assert "surface has 210 values in the baseline, of which the 200 with the most exposures are reported" in told[0]
+    assert found.summary.status == "hold"
+    same = report(tmp_path / "a", rows, metrics=["hitrate@10"], baseline=base, gates=gates[:1])
+    assert ({gate.status for gate in same.gates}, same.summary.status) == ({"pass"}, "pass")
+
+
+def test_a_baseline_that_failed_decides_nothing(before, tmp_path):
+    """To be held to a failed run would accept its loss; one whose own gates are only undecided is as good as any."""
+    gate = Gate(metric="hitrate@10", max_drop=0.9)
+    for status, expected in (("fail", "inconclusive"), ("hold", "pass")):
+        summary = replace(before[1].summary, status=status, reasons=[f"{judging.GATE}gini may drop by 0; it did"])
+        found = report(tmp_path, before[0][:-1], baseline=replace(before[1], summary=summary), gates=[gate])
+        assert found.gates[0].status == expected
+        assert ("the baseline failed its own gates" in found.gates[0].told) == (status == "fail")
+    summary = replace(before[1].summary, status="hold", reasons=[])
+    found = report(tmp_path, before[0][:-1], baseline=replace(before[1], summary=summary), gates=[gate])
+    assert "on hold: it does not say why" in found.gates[0].told
+
+
+def test_a_baseline_of_another_version_decides_nothing(before, tmp_path):
+    """What a metric counts may have changed; one of before there were sums says that and not that users are few."""
+    gate = Gate(metric="hitrate@10", max_drop=0.9)
+    found = report(tmp_path, before[0][:-1], baseline=replace(before[1], version="0.0.9"), gates=[gate])
+    assert (found.gates[0].status, found.summary.status) == ("inconclusive", "hold")
+    assert "make the baseline anew" in found.gates[0].told
+    found = report(tmp_path, before[0][:-1], baseline=replace(before[1], buckets=None), gates=[gate])
+    assert "was made by an earlier version" in found.gates[0].told
+    assert "too few" not in found.gates[0].told
+
+
+def test_limits_of_a_hold_are_no_other_attribution(before, tmp_path):
+    """A minimum of the match rate changes no figure; the notes tell it."""
+    effective = {**before[1].effective_config, "attribution": Policy(min_match_rate=0.5).effective()}
+    other = replace(before[1], effective_config=effective)
+    found = report(tmp_path, before[0][:-1], baseline=other, gates=[Gate(metric="hitrate@10", max_drop=0.9)])
+    assert found.gates[0].status == "pass"
+    assert any("attribution.min_match_rate was 0.5 in the baseline" in note for note in found.comparison.notes)
+
+
+def test_a_gate_that_other_logs_never_decide_says_what_to_use(before, tmp_path):
+    """Spreads by slice, and at unequal impressions; hit rate of lists that were responded to, which is 1."""
+    gates = [
+        Gate(metric="gini", max_drop=0.9), Gate(metric="gini", max_drop=0.9, slice_key="surface"),
+        Gate(metric="hitrate@10|responded", max_drop=0.9),
+    ]  # fmt: skip
+    found = report(tmp_path, made(900, seed=2), baseline=before[1], gates=gates)
+    assert {gate.status for gate in found.gates} == {"inconclusive"}
+    told = {(gate.metric, gate.slice_value): gate.told for gate in found.gates}
+    assert "at equal numbers of impressions only" in told["gini", ""]
+    assert "gate gini without a slice_key" in told["gini", "home"]
+    assert "gate hitrate@10 over all lists" in told["hitrate@10|responded", ""]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda d: d["buckets"]["slices"][0].update(count=3),
+     lambda d: d["buckets"]["slices"][1]["n"].update(exposures=[1]),
+     lambda d: d["effective_config"]["offline"].update(bootstrap=[]),
+     lambda d: d["effective_config"]["offline"].update(bootstrap={"level": "x"}),
+     lambda d: d["effective_config"].update(offline=[]), lambda d: d["effective_config"].update(attribution=3)],
+)  # fmt: skip
+def test_a_baseline_that_was_changed_by_hand_is_refused(before, tmp_path, change):
+    """Never a traceback: it says what cannot be."""
+    document = json.loads(text(before[1], "json"))
+    change(document)
+    path = tmp_path / "base.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match="not a report that a run writes"):
+        report_files.read_offline(path)
