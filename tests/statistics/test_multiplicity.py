@@ -8,12 +8,12 @@ from statsmodels.stats.multitest import multipletests
 from recsys.statistics.multiplicity import METHODS, adjust
 
 ORACLES = {"bonferroni": "bonferroni", "holm": "holm", "benjamini_hochberg": "fdr_bh"}
-P = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1e-300, 0.01, 0.02, 0.5, 1.0]))
+P = st.one_of(st.floats(0, 1, allow_subnormal=False), st.sampled_from([0.0, 1e-300, 0.01, 0.02, 0.5, 1.0]))
 FAMILIES = st.lists(st.one_of(P, st.none()), max_size=12)
 
 
 @pytest.mark.parametrize("method", ORACLES)
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(FAMILIES)
 def test_adjusted_p_values_are_those_of_statsmodels(method, values):
     """Every method, in any order, with ties, with p = 0; what has no p is neither counted nor dropped."""

@@ -10,7 +10,7 @@ CONFIGS = {
     "mode: [offline\nslice_keys: }": ":2:11: not valid YAML (found expected ',' or ']'",
     "just words": "not a configuration (found text; expected a mapping)",
     "mode: !!bool maybe": "not valid YAML",
-    "mode: experiment": "mode: not available in this version (found experiment; expected offline)",
+    "mode: ope": "mode: not available in this version (found ope; expected offline, experiment, aa-check)",
     "attribution: {windows: {click: soon}}": "not a duration (found 'soon'; expected a duration such as 500ms, 5s",
     b"mode: \xff": "not valid YAML (found unacceptable character #x00ff",
 }
