@@ -180,6 +180,7 @@ def broken(tmp_path_factory):
     return demo.run(out, LARGE, 1, on_step=lambda text: None, on_visit=lambda: None)
 
 
+@pytest.mark.long
 def test_the_experiment_is_decided_by_its_truth(broken):
     """Better ships, equal and broken hold, worse is rolled back; the reasons say why, and a replay says the same."""
     found = {each.candidate: each for each in broken.decisions}
@@ -200,6 +201,7 @@ def test_the_experiment_is_decided_by_its_truth(broken):
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_only_the_broken_arm_loses_outcomes(broken):
     """About a tenth of its outcomes, and no other's, name a request that nobody made; over 95 % of all match."""
     shown = {row["request_id"] for row in lines(broken.out / demo.EXPOSURES)}
