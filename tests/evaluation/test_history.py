@@ -70,8 +70,11 @@ def test_an_unknown_metric_or_folder_is_an_error(found, tmp_path):
     with pytest.raises(InputError):
         history.read(tmp_path / "none")
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError):
-        history.check(tmp_path / "file")
+    for name in ("file", "file/deep"):
+        with pytest.raises(StorageError):
+            history.check(tmp_path / name)
+    history.check(tmp_path / "new" / "deep")
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_page_draws_each_figure_and_asks_nobody(found, tmp_path):

@@ -20,12 +20,14 @@ from recsys.evaluation import report_files
 
 
 def check(folder: Path) -> None:
-    """Make the folder; StorageError where no report can be kept in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError("cannot be made", where=str(folder), found=error.strerror or str(error)) from None
-    if not os.access(folder, os.W_OK | os.X_OK):
+    """StorageError where no report could be kept in the folder, or it could not be made. It is made by ``keep``: a run
+    that fails leaves none."""
+    there = next(each for each in (folder, *folder.resolve().parents) if each.exists())
+    if not there.is_dir():
+        raise StorageError(
+            "cannot be made" if there != folder else "no folder", where=str(folder), found=f"{there} is a file"
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
         raise StorageError("cannot be written to", where=str(folder), found="no permission")
 
 
@@ -36,6 +38,7 @@ def keep(report: Report, folder: Path) -> Path:
     path = folder / f"{report.created_at:%Y%m%dT%H%M%S.%fZ}-{report.run_id}.json"
     part = folder / f".{path.name}.{os.getpid()}.part"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with part.open("xb") as file:
             file.write(json.render(report).encode())
             file.flush()

@@ -82,7 +82,9 @@ class Sums:
 
     def _counts(self) -> tuple[dict[tuple[str, str], int], dict[str, str]]:
         whole = ("", "")
-        counts = {whole: count} if (count := buckets_to_tell(self._users.get(whole, []))) else {}
+        counts: dict[tuple[str, str], int] = {}
+        if count := buckets_to_tell(self._users.get(whole, [])):
+            counts[whole] = count
         large = self._large()
         most = set(large[:MOST_SLICES])
         withheld = {}

@@ -142,8 +142,7 @@ def _gate(entry: object, names: Sequence[str], where: str) -> Gate:
         metric=_gated(entry["metric"], names, f"{where}.metric"),
         max_drop=documents.number(entry["max_drop"], f"{where}.max_drop", low=0, high=math.inf),
     )
-    if not math.isfinite(gate.max_drop):
-        raise ConfigError("it would let everything pass", where=f"{where}.max_drop", found=repr(gate.max_drop))
+    _can_fail(gate, f"{where}.max_drop")
     if "slice_key" not in entry:
         if "min_users" in entry:
             hint = "It is for the values of a slice_key: give one, or remove it."
@@ -154,6 +153,23 @@ def _gate(entry: object, names: Sequence[str], where: str) -> Gate:
         max_drop=gate.max_drop,
         slice_key=_word(entry["slice_key"], f"{where}.slice_key"),
         min_users=int(documents.number(entry.get("min_users", MIN_USERS), f"{where}.min_users", low=1, high=10**9)),
+    )
+
+
+def _can_fail(gate: Gate, where: str) -> None:
+    """ConfigError for a bound that no change could go beyond."""
+    metric = parse(gate.metric.split("|")[0])
+    reach = metric.highest - metric.lowest
+    if gate.max_drop < reach and math.isfinite(gate.max_drop):
+        return
+    hint = ""
+    if math.isfinite(reach):
+        hint = f"It is in the unit of the metric, which is from {metric.lowest:g} to {metric.highest:g}"
+        part = gate.max_drop / 100
+        hint += f": a drop by {gate.max_drop:g} percentage points is {part:g}." if 0 < part < reach else "."
+    expected = "" if math.isinf(reach) else f"under {reach:g}"
+    raise ConfigError(
+        "it would let everything pass", where=where, found=repr(gate.max_drop), expected=expected, hint=hint
     )
 
 

@@ -13,13 +13,23 @@ CUT = "\n\n*The rest is cut: a summary holds 1 MiB. The whole is in the report.*
 
 
 def append(text: str, path: Path) -> None:
-    """Append the text, cut at the end of a line so that the file stays within its limit; it says that it is cut. Where
-    nothing fits any more, nothing is added."""
+    """Append the text on a line of its own, cut at the end of a line so that the file stays within its limit; it says
+    that it is cut. Where nothing fits any more, nothing is added."""
     try:
+        begun = "" if _ends_a_line(path) else "\n"
         with path.open("ab") as file:
-            file.write(fitting(text, MOST_BYTES - os.fstat(file.fileno()).st_size))
+            file.write(fitting(f"{begun}{text}", MOST_BYTES - os.fstat(file.fileno()).st_size))
     except OSError as error:
         raise StorageError("cannot be written", where=str(path), found=error.strerror or str(error)) from None
+
+
+def _ends_a_line(path: Path) -> bool:
+    """Whether what is appended begins on a line of its own; of a device nobody knows."""
+    if not path.is_file() or not path.stat().st_size:
+        return True
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def fitting(text: str, room: int) -> bytes:

@@ -31,16 +31,17 @@ def whole(path: Path) -> Iterator[Path]:
                 part.unlink()
 
 
-def check_output(path: Path, inputs: Iterable[str] = ()) -> None:
-    """Before the work for it begins: StorageError for an output that cannot be written, or is one of ``inputs``."""
+def check_output(path: Path, inputs: Iterable[str] = (), *, option: str = "--output") -> None:
+    """Before the work for it begins: StorageError for an output that cannot be written, or is one of ``inputs``.
+    ``option``: what names it."""
     if path.is_dir():
         raise StorageError("cannot be written", where=str(path), found="a folder", hint="Name a file in it.")
     if not path.parent.is_dir():
-        hint = f"Make {path.parent}, or name another --output."
+        hint = f"Make {path.parent}, or name another {option}."
         raise StorageError("cannot be written", where=str(path), found="no such folder", hint=hint)
     if not os.access(path if path.exists() and not path.is_file() else path.resolve().parent, os.W_OK):
-        hint = "Name another --output, or ask for the right to write there."
+        hint = f"Name another {option}, or ask for the right to write there."
         raise StorageError("cannot be written", where=str(path), found="no permission", hint=hint)
     read = map(source_of, inputs)
     if path.exists() and any(Path(name).exists() and path.samefile(name) for name in read):
-        raise StorageError("it would overwrite what is read", where=str(path), hint="Name another --output.")
+        raise StorageError("it would overwrite what is read", where=str(path), hint=f"Name another {option}.")

@@ -114,3 +114,45 @@ def test_two_runs_at_once_keep_both_reports(at_once, worlds, tmp_path):
     for done in at_once(*[["run", *worlds[0], "--history", runs, "--output-format", "json"]] * 2):
         assert done.status == 0
     assert len(list(runs.iterdir())) == 2
+
+
+def test_no_output_destroys_what_is_read_kept_or_written(at_once, worlds, write, tmp_path):
+    """Onto the baseline, the YAMLs, a log of the YAML, another output, a report of the history, or where no folder is:
+    refused before anything runs, by the option that names it; every file stays, and no folder is made."""
+    config, base = write("eval.yaml", CONFIG), write("base.json", "{}")
+    log = write("one.jsonl", "{}")
+    dataset = write("logs.yaml", f"exposures: {{type: jsonl, path: {log}}}", f"outcomes: {{type: jsonl, path: {log}}}")
+    kept, runs = tmp_path / "kept", tmp_path / "runs"
+    kept.mkdir()
+    (kept / "run.json").write_text("{}")
+    link = tmp_path / "link.json"
+    link.symlink_to(base)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    run, reads = ["run", *worlds[0], "--config", config], "it would overwrite what is read"
+    x = tmp_path / "x.json"
+    cases = [
+        ([*run, "--baseline", base, "--step-summary", base], reads, "another --step-summary"),
+        ([*run, "--baseline", base, "--output", link], reads, "another --output"),
+        ([*run, "--junit", config], reads, "another --junit"),
+        ([*run, "--output", config, "--output-format", "json"], reads, "another --output"),
+        (["run", "--dataset", dataset, "--junit", dataset], reads, "another --junit"),
+        (["run", "--dataset", dataset, "--junit", log], reads, "another --junit"),
+        ([*run, "--output", x, "--junit", x], "--output and --junit name one file", "another --junit"),
+        ([*run, "--output", x, "--output", tmp_path / "kept" / ".." / "x.json"], "name one file", "another --output"),
+        ([*run, "--junit", tmp_path / "nope" / "x"], "no such folder", "another --junit"),
+        ([*run, "--history", kept, "--output", kept / "run.json"], "in the folder of the history", "another --output"),
+        (["history", kept, "--output", kept / "run.json"], "in the folder of the history", "another --output"),
+        ([*run, "--history", runs, "--baseline", base], "not a report", ""),
+        (["compare", base, base, "--output", link], reads, "another --output"),
+    ]
+    for done, (words, told, hint) in zip(at_once(*[words for words, *_ in cases]), cases, strict=True):
+        assert (done.status, told in done.err, hint in done.err) == (1, True, True), (words, done)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert (kept / "run.json").read_text() == "{}"
+    assert not runs.exists()
+
+
+def test_a_folder_without_runs_exits_2(at_once, tmp_path):
+    """With a word, and the list that it asked for."""
+    for done in at_once(["history", tmp_path], ["history", tmp_path, "--mode", "offline"]):
+        assert (done.status, "holds no run" in done.err) == (2, True)

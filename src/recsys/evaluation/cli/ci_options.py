@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from recsys.evaluation.cli import outputs
 
 if TYPE_CHECKING:
     from recsys.contracts.report import Report
@@ -39,23 +41,29 @@ def read_baseline(path: Path | None, mode: str) -> Report | None:
     return report_files.read_offline(path)
 
 
-def check(
-    history: Path | None, junit: Path | None, summary: str | None, baseline: Path | None, outputs: Sequence[Path]
-) -> Path | None:
-    """Before the work begins: StorageError or UsageError where something could not be written. The file of the step
-    summary."""
-    from recsys.eventlog.whole import check_output
-
+def check(told: Mapping[str, Any], inputs: Sequence[Path | str | None] = ()) -> Path | None:
+    """Before the work begins, of the options ``told`` by name: StorageError or UsageError where something could not be
+    written, or would destroy what is read or kept. The file of the step summary."""
+    history = told["history"]
     if history is not None:
         from recsys.evaluation import history as kept
 
         kept.check(history)
-    for path in (*outputs, *([] if junit is None else [junit])):
-        check_output(path, [] if baseline is None else [str(baseline)])
-    named = _summary(summary)
-    if named is not None:
-        check_output(named)
+    named = _summary(told["step_summary"])
+    options = ("config", "dataset", "items", "baseline")
+    read = [*(told[option] for option in options), *(told["from_moments"] or []), *inputs]
+    outputs.check(written(told, named), read, history)
     return named
+
+
+def written(told: Mapping[str, Any], summary: Path | None) -> list[outputs.Named]:
+    """All files that are asked for."""
+    return [
+        *outputs.named("--output", told["output"] or []),
+        *outputs.named("--moments", [told["moments"]]),
+        *outputs.named("--junit", [told["junit"]]),
+        *outputs.named("--step-summary", [summary]),
+    ]
 
 
 def _summary(wanted: str | None) -> Path | None:
@@ -85,8 +93,9 @@ def write(report: Report, history: Path | None, junit: Path | None, summary: Pat
     from recsys.evaluation.render import text, write
     from recsys.eventlog.whole import check_output
 
-    for path in filter(None, (junit, summary)):
-        check_output(path, [named.path for named in report.inputs])
+    for option, path in (("--junit", junit), ("--step-summary", summary)):
+        if path is not None:
+            check_output(path, [named.path for named in report.inputs], option=option)
     if history is not None:
         kept.keep(report, history)
     if junit is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.evaluation.cli import options
+from recsys.evaluation.cli import options, outputs
 
 
 def compare(
@@ -32,13 +32,11 @@ def compare(
         recsys-eval compare before.json after.json --output comparison.html --output comparison.json
     """
     from recsys.evaluation import render, report_files, reports_compared
-    from recsys.eventlog.whole import check_output
 
     wanted = output or []
     printed = render.format_of(Path("comparison.md"), output_format)
     forms = [(path, render.format_of(path, output_format)) for path in wanted]
-    for path in wanted:
-        check_output(path, [str(baseline), str(candidate)])
+    outputs.check(outputs.named("--output", wanted), [baseline, candidate])
     found = reports_compared.compare(report_files.read_offline(baseline), report_files.read_offline(candidate))
     for path, form in forms:
         render.write(render.compared(found, form), path)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from recsys.evaluation.cli import options, outputs
+
 
 def history(
     folder: Annotated[Path, typer.Argument(help="Folder that `run --history` keeps reports in.")],
@@ -23,7 +25,7 @@ def history(
 ) -> int:
     """List the runs of a folder, with their verdicts, and draw their figures over time.
 
-    Files that are no reports are told and left out.
+    Files that are no reports are told and left out. Exits 0, and 2 where the folder holds no run.
 
     **Examples**
 
@@ -33,13 +35,11 @@ def history(
     from recsys.evaluation import config as configs
     from recsys.evaluation import history as kept
     from recsys.evaluation import render
-    from recsys.eventlog.whole import check_output
 
     wanted = output or []
     printed = render.format_of(Path("history.md"), output_format)
     forms = [(path, render.format_of(path, output_format)) for path in wanted]
-    for path in wanted:
-        check_output(path)
+    outputs.check(outputs.named("--output", wanted), history=folder)
     if mode is not None:
         configs.mode(mode, "--mode")
     past = kept.read(folder, mode=mode, metric=metric, limit=limit)
@@ -51,4 +51,7 @@ def history(
         sys.stdout.write(render.history(past, printed))
     else:
         sys.stdout.write(f"{len(past.runs):,} runs\n")
-    return 0
+    if past.runs:
+        return 0
+    sys.stderr.write(f"recsys-eval: hold: {folder} holds no run{'' if mode is None else f' of mode {mode}'}\n")
+    return options.HOLD

@@ -47,14 +47,11 @@ def sharing(mode: str, shard: str | None, moments: Path | None) -> Sharing:
     from recsys.attribution import shards
     from recsys.errors import UsageError
     from recsys.evaluation.evaluate import Sharing
-    from recsys.eventlog.whole import check_output
 
     for option, value in (("--moments", moments), ("--shard", shard)):
         if value is not None and mode != "experiment":
             hint = "Give --mode experiment, or leave it out."
             raise UsageError(f"{option} is about an experiment", found=f"mode {mode}", hint=hint)
-    if moments is not None:
-        check_output(moments)
     return Sharing(None if shard is None else shards.read(shard, "--shard"), moments is not None)
 
 
@@ -65,7 +62,7 @@ def write(done: Evaluation, path: Path | None) -> None:
     from recsys.evaluation.experiment import moments_files
     from recsys.eventlog.whole import check_output
 
-    check_output(path, [named.path for named in done.report.inputs])
+    check_output(path, [named.path for named in done.report.inputs], option="--moments")
     moments_files.write(done.moments, path)
 
 
@@ -76,16 +73,12 @@ def conclude(told: Mapping[str, Any]) -> int:
     from recsys.evaluation import render
     from recsys.evaluation.cli import telling
     from recsys.evaluation.experiment import moments_files, moments_run
-    from recsys.eventlog.whole import check_output
 
     _check_options(told)
     outputs, form = told["output"] or [], told["output_format"]
     printed = render.format_of(Path("report.md"), form)
     forms = [render.format_of(path, form) for path in outputs]
-    paths = list(map(str, told["from_moments"]))
-    for path in outputs:
-        check_output(path, paths)
-    summary = ci_options.check(told["history"], told["junit"], told["step_summary"], None, outputs)
+    summary = ci_options.check(told)
     files = moments_files.read(told["from_moments"])
     config = _config(told, files)
     report = moments_run.evaluate(files, config, datetime.now(UTC))

@@ -12,7 +12,15 @@ from typing import Annotated, Any
 import typer
 
 from recsys import console
-from recsys.evaluation.cli import ci_options, engine_options, experiment_options, moments_options, options, telling
+from recsys.evaluation.cli import (
+    ci_options,
+    engine_options,
+    experiment_options,
+    moments_options,
+    options,
+    outputs,
+    telling,
+)
 
 
 def run(
@@ -72,7 +80,7 @@ def _from_logs(told: Mapping[str, Any]) -> int:
     wanted, output_format = told["output"] or [], told["output_format"]
     printed = render.format_of(Path("report.md"), output_format)
     forms = _forms(wanted, output_format)
-    summary_file = ci_options.check(told["history"], told["junit"], told["step_summary"], told["baseline"], wanted)
+    summary_file = ci_options.check(told)
     chosen = experiment_options.applied(
         _config(told["config"], told["mode"], told["slice_key"]),
         **{key: told[key] for key in experiment_options.NAMES},
@@ -80,6 +88,8 @@ def _from_logs(told: Mapping[str, Any]) -> int:
     sharing = moments_options.sharing(chosen.mode, told["shard"], told["moments"])
     computed = engine_options.chosen(*(told[key] for key in engine_options.NAMES))
     named = sources.from_options(*(told[key] for key in ("exposures", "outcomes", "assignments", "dataset", "items")))
+    files = ci_options.written(told, summary_file)
+    outputs.check(files, outputs.of_dataset(named, files))
     before = ci_options.read_baseline(told["baseline"], chosen.mode)
     Thread(target=_get_ready, args=["html" in forms], daemon=True).start()
     with console.progress("checking") as on_progress:
@@ -93,15 +103,11 @@ def _from_logs(told: Mapping[str, Any]) -> int:
     return options.STATUS[done.report.summary.status]
 
 
-def _forms(outputs: list[Path], output_format: str | None) -> list[str]:
-    """The formats of the reports; UsageError, before anything is read, where one could not be written."""
+def _forms(wanted: list[Path], output_format: str | None) -> list[str]:
+    """The formats of the reports; UsageError, before anything is read, where there is none."""
     from recsys.evaluation import render
-    from recsys.eventlog.whole import check_output
 
-    forms = [render.format_of(path, output_format) for path in outputs]
-    for path in outputs:
-        check_output(path)
-    return forms
+    return [render.format_of(path, output_format) for path in wanted]
 
 
 def _get_ready(draws: bool) -> None:
