@@ -5,12 +5,15 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from decision_evidence import check, evidence
 from experiment_reports import ALL
 from offline_worlds import made, report
 from recsys.errors import StorageError
 from recsys.evaluation import junit, step_summary
 from recsys.evaluation.checks import Check, checks
+from recsys.evaluation.decision import decide
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +52,16 @@ def test_a_report_of_any_mode_has_checks(found):
         if experiment is not None and experiment.candidates:
             decisions = [each.decision.decision for each in experiment.candidates]
             assert [check.status for check in listed] == [expected[decision] for decision in decisions]
+
+
+def test_a_decision_that_nobody_asked_for_is_skipped():
+    """It is no error; but where the logs cannot be believed it is one."""
+    for integrity, status in ((None, "skip"), ([check(0.5)], "error")):
+        decision = decide(evidence(integrity=integrity, decides=False))
+        whole = ALL["ship"]()
+        [first, *_] = whole.experiment.candidates
+        experiment = replace(whole.experiment, candidates=[replace(first, decision=decision)])
+        assert [each.status for each in checks(replace(whole, experiment=experiment))] == [status]
 
 
 def test_a_step_summary_is_appended(tmp_path):

@@ -200,3 +200,13 @@ def test_the_same_interval_is_never_both():
     """No metric is at once better and worse."""
     for low, high in ((-0.2, -0.1), (-0.1, 0.1), (0.1, 0.2)):
         assert not (worse(measured(low, high)) and clears(measured(low, high)))
+
+
+def test_where_no_decision_is_asked_for_each_effect_is_told_once():
+    """A metric that is worse is not also one that may be no better; nor is a guardrail that fails told twice."""
+    found = decide(
+        evidence(metrics=[measured(-0.03, -0.01)], guardrails=[guardrail(0.0051, 0.006)], decides=False)
+    )  # fmt: skip
+    assert found.decision == "hold"
+    assert "no decision was asked for" in found.reasons[0]
+    assert [sum(word in reason for reason in found.reasons) for word in ("ctr", "error_rate", "no better")] == [1, 1, 0]

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from decision_evidence import evidence
+from decision_evidence import check, evidence, measured
 from recsys import console
 from recsys.errors import InputError
 from recsys.evaluation import replay
@@ -64,3 +64,12 @@ def test_names_cannot_write_to_the_terminal(written, capsys):
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert out.count("\nship:") == 0
+
+
+def test_where_no_decision_was_asked_for_it_exits_as_the_run_did(written, capsys):
+    """0, with a word; but on hold where the logs cannot be believed."""
+    found = decide(evidence(metrics=[measured(-0.03, -0.01)], decides=False))
+    assert run(written(found)) == 0
+    assert "no decision was asked for: B against A" in capsys.readouterr().out
+    doubted = decide(evidence(integrity=[check(0.5)], decides=False))
+    assert run(written(doubted)) == 2

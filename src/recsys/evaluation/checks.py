@@ -2,7 +2,7 @@
 
 ``pass``: it was judged, and is well. ``fail``: it was judged, and is not. ``error``: it could not be judged, such as a
 gate whose interval lies on both sides of its bound, or an experiment on hold. ``skip``: it was not judged, because a
-check above it is in error.
+check above it is in error, or because no decision was asked for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from msgspec import Struct
 from recsys.contracts.experiment import AACheck, ExperimentReport
 from recsys.contracts.report import Report
 from recsys.evaluation import gates
+from recsys.evaluation.decision import not_asked
 
 Status = Literal["pass", "fail", "error", "skip"]
 
@@ -65,7 +66,10 @@ def _decisions(report: Report, experiment: ExperimentReport | None) -> Iterator[
         name = f"{decision.experiment_id}: {decision.candidate} against {decision.control}"
         harm = "harm is suspected; " if decision.harm_suspected else ""
         told = f"{decision.decision}: {harm}{'; '.join(decision.reasons)}"
-        yield Check("decision", name, statuses[decision.decision], told)
+        if not_asked(decision):
+            yield Check("decision", name, "skip", "; ".join(decision.reasons))
+        else:
+            yield Check("decision", name, statuses[decision.decision], told)
 
 
 def _cells(report: Report, found: AACheck | None) -> Iterator[Check]:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from recsys.contracts.decision import Check, Decision, Effect, Guardrail, Measured, Verdict
 from recsys.evaluation.decision_words import needed_words, share, signed, told_effect, told_guardrail
 
+NOT_ASKED = "no decision was asked for (decision.enabled is false)"
 HARMFUL = ("error_rate", "empty_rate", "latency_")
 """Guardrails that fail where an arm is broken."""
 
@@ -43,12 +44,12 @@ def _of_effects(evidence: Decision) -> tuple[Verdict, list[str]]:
     lacking = [
         *harms,
         *_lacking(evidence),
-        *(told_guardrail(each) for each in evidence.guardrails if each.status != "pass"),
+        *(told_guardrail(each) for each in evidence.guardrails if each.status not in ("pass", "fail")),
     ]
     if not evidence.rule.may_ship:
         lacking.insert(0, _until_horizon(evidence))
     if not evidence.rule.decides:
-        lacking.insert(0, "no decision was asked for (decision.enabled is false)")
+        lacking.insert(0, NOT_ASKED)
     if lacking:
         return "hold", [*lacking, *needed_words(evidence.needed)]
     won = [f"{told_effect(each)}: better than {_threshold(each)}" for each in evidence.metrics if clears(each)]
@@ -70,13 +71,13 @@ def _until_horizon(evidence: Decision) -> str:
 
 
 def _lacking(evidence: Decision) -> list[str]:
-    """Why the primary metrics do not suffice for a ship; empty where they do."""
+    """Why the primary metrics do not suffice for a ship, beside those that are worse; empty where they do."""
     if not evidence.metrics:
         return ["there is no primary metric"]
     open_ones = [each for each in evidence.metrics if not clears(each)]
     if evidence.rule.primary == "any" and len(open_ones) < len(evidence.metrics):
         return []
-    return [f"{told_effect(each)}: {_why_not(each)}" for each in open_ones]
+    return [f"{told_effect(each)}: {_why_not(each)}" for each in open_ones if not worse(each)]
 
 
 def holds(check: Check) -> bool:
@@ -153,6 +154,11 @@ def _why_not(measured: Measured) -> str:
     if not effect.bounded:
         return "the relative effect has no bounds, for the control may be 0"
     return f"it may be no better than {_threshold(measured).removesuffix(', beyond chance')}"
+
+
+def not_asked(decision: Decision) -> bool:
+    """Whether the figures stand without a decision: none was asked for, and the logs can be believed."""
+    return not decision.rule.decides and bool(decision.integrity) and all(map(holds, decision.integrity))
 
 
 def exit_verdict(decisions: Sequence[Decision]) -> Verdict:
