@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from recsys.evaluation.experiment.reduce import UNITS, Sums
 from recsys.evaluation.experiment.units import FINE
+from recsys.text import printable
 
 LEAST_USERS = 10
 """No sum over fewer users is in moments."""
@@ -22,9 +23,23 @@ def enough(users: Iterable[int]) -> bool:
     return all(count == 0 or count >= LEAST_USERS for count in users)
 
 
-def kept(counts: Mapping[Place, Iterable[int]]) -> dict[Place, bool]:
-    """Place → whether the users of all of its arms are enough."""
-    return {place: enough(users) for place, users in counts.items()}
+def to_keep(counts: Mapping[Place, Mapping[str, int]], unnamed: int) -> list[Place]:
+    """The places that may leave, of those that are parts of one whole: all that have enough users of each arm, but for
+    the smallest where the whole without them would be of few users. ``counts``: place → arm → users, who may be in
+    several places; ``unnamed``: other places, of which nothing is known."""
+    found = [place for place, users in counts.items() if enough(users.values())]
+    found.sort(key=lambda place: -sum(counts[place].values()))
+    rest = [place for place in counts if place not in found]
+    arms = dict.fromkeys(arm for users in counts.values() for arm in users)
+    while found and not all(_many([counts[place].get(arm, 0) for place in rest], unnamed) for arm in arms):
+        rest.append(found.pop())
+    return [place for place in counts if place in found]
+
+
+def _many(users: Sequence[int], unnamed: int) -> bool:
+    """Whether places with so many users each have none together, or enough."""
+    most = max(users, default=0)
+    return most >= LEAST_USERS or not (most or unnamed)
 
 
 def latency_withheld(sums: Sums) -> str:
@@ -35,8 +50,18 @@ def latency_withheld(sums: Sums) -> str:
     return _withheld("latencies", [users for users in counted if users is not None])
 
 
-def buckets_withheld(sums: Sums, key: str, values: Iterable[str]) -> str:
-    """The same for the sums by bucket of these values of a slice key."""
+def buckets_withheld(sums: Sums, key: str, values: Collection[str]) -> str:
+    """The same for the sums by bucket of these values of a slice key. Another key's may add up to the whole, so what
+    the whole has besides must be of enough users too."""
+    rest = [arms for (own, value), arms in sums.slice_buckets.items() if own == key and value not in values]
+    unnamed = sums.left_out.get(key, 0)
+    for arm in sums.arms:
+        tables = [arms[arm][UNITS].tolist() for arms in rest if arm in arms]
+        if unnamed or not all(_many(users, 0) for users in zip(*tables, strict=True)):
+            return (
+                f"sums of {printable(key)} by bucket of users are withheld: a bucket of the values that are left out "
+                f"has fewer than {LEAST_USERS} users of an arm"
+            )
     tables = [arm[UNITS] for value in values for arm in sums.slice_buckets.get((key, value), {}).values()]
     return _withheld(f"sums of {key} by bucket of users", tables)
 

@@ -24,6 +24,7 @@ from recsys.evaluation.experiment.moments_cells import (
     buckets_withheld,
     enough,
     latency_withheld,
+    to_keep,
 )
 from recsys.evaluation.experiment.moments_who import who
 from recsys.evaluation.experiment.reduce import UNITS, Buckets, Sums
@@ -107,13 +108,14 @@ def _cells(arms: Mapping[str, Aggregates]) -> dict[str, told.Cell]:
     return {arm: _cell(own) for arm, own in arms.items() if own.units}
 
 
-def _enough(arms: Mapping[str, Aggregates]) -> bool:
-    return enough(own.units for own in arms.values())
+def _kept(places: Mapping[str, Mapping[str, Aggregates]], unnamed: int) -> dict[str, Mapping[str, Aggregates]]:
+    units = {place: {arm: own.units for arm, own in arms.items()} for place, arms in places.items()}
+    return {place: places[place] for place in to_keep(units, unnamed)}
 
 
 def _slices(sums: Sums, key: str) -> told.Slices:
     values = {value: arms for (own, value), arms in sums.slices.items() if own == key}
-    kept = {value: arms for value, arms in values.items() if _enough(arms)}
+    kept = _kept(values, sums.left_out.get(key, 0))
     withheld = sums.withheld.get(key) or buckets_withheld(sums, key, kept)
     return told.Slices(
         key=key,
@@ -137,7 +139,7 @@ def _buckets(arms: Mapping[str, Aggregates], tables: Mapping[str, Buckets]) -> d
 
 
 def _days(sums: Sums) -> told.Slices:
-    kept = {day: arms for day, arms in sums.days.items() if _enough(arms)}
+    kept = _kept(sums.days, sums.days_left_out)
     return told.Slices(
         key=DAY, values=[told.SliceValue(value=day, arms=_cells(arms)) for day, arms in kept.items()],
         left_out=sums.days_left_out + len(sums.days) - len(kept),
@@ -173,8 +175,8 @@ def _origins(found: Gathered) -> list[told.OriginKey]:
     values: dict[str, dict[str, dict[str, int]]] = {}
     for (key, value), arms in found.origins.items():
         values.setdefault(key, {})[value] = arms
-    kept = {key: {value: arms for value, arms in own.items() if enough(arms.values())} for key, own in values.items()}
     before = found.left_out.origins
+    kept = {key: {value: own[value] for value in to_keep(own, before.get(key, 0))} for key, own in values.items()}
     return [
         told.OriginKey(key=key, values=kept[key], left_out=before.get(key, 0) + len(own) - len(kept[key]))
         for key, own in values.items()
@@ -187,10 +189,11 @@ def _notes(
 ) -> list[str]:  # fmt: skip
     """What is not in the moments, in words."""
     few = f"a sum over fewer than {LEAST_USERS} users of an arm"
+    without = f"{few}, or the whole without them would be one"
     left_out = [
         (f"values of {printable(each.key)}", each.left_out) for each in (*slices, days)
     ] + [(f"values of {printable(each.key)} of first assignments", each.left_out) for each in origins]  # fmt: skip
-    found = [f"{count:,} {what} are left out, as {few}, or beyond the most." for what, count in left_out if count]
+    found = [f"{count:,} {what} are left out, as {without}, or beyond the most." for what, count in left_out if count]
     found += [f"{_sentence(reason)}." for reason in (withheld, *(each.withheld for each in slices)) if reason]
     found += [f"How many outcomes of arm {printable(arm)} matched is left out: {few}." for arm in matched.left_out]
     found += [
