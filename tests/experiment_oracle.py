@@ -71,6 +71,10 @@ def slices(row, asked, **own):
     return tuple(values.get(key) for key in [*asked.keys, *[None] * PLACES][:PLACES])
 
 
+def nameless_requests(logs, asked):
+    return [(request,) for request in logs.nameless]
+
+
 def subject_assignments(logs, asked):
     return [
         (*(row[name] for name in ("experiment_id", "variant", "request_id", "user_id")), micros(row["ts"]),
@@ -105,12 +109,31 @@ def first_assignments(logs, asked):
     return [(*units[user][:3], *min(found)[1]) for user, found in rows.items()]
 
 
+def own_assignments(logs, asked):
+    """The rows of the experiment."""
+    return [row for row in seen(logs.assignments, asked) if row["experiment_id"] == asked.experiment_id]
+
+
+def repeated_assignments(logs, asked):
+    rows = Counter(row["request_id"] for row in own_assignments(logs, asked))
+    return [(request,) for request, n in rows.items() if n > 1]
+
+
+def assigned_requests(logs, asked):
+    users, variants, nobody = defaultdict(set), defaultdict(set), {}
+    for row in own_assignments(logs, asked):
+        key = row["request_id"], row["user_id"]
+        users[key[0]].add(key[1])
+        variants[key].add(row["variant"])
+        nobody[key] = is_nobody(logs, row)
+    return [(*key, min(names), nobody[key], len(users[key[0]]) > 1) for key, names in variants.items()]
+
+
 def experiment_exposures(logs, asked):
     units = {user: (variant, first) for user, variant, first, _ in experiment_units(logs, asked)}
-    named = defaultdict(set)
-    for row in seen(logs.assignments, asked):
-        if row["experiment_id"] == asked.experiment_id:
-            named[row["request_id"]].add(row["user_id"])
+    named = defaultdict(dict)
+    for request, user, variant, *_ in assigned_requests(logs, asked):
+        named[request][user] = variant
     found = []
     for row, ambiguous in logs.distinct:
         request, user, ts = row["request_id"], row["user_id"], micros(row["ts"])
@@ -120,6 +143,7 @@ def experiment_exposures(logs, asked):
         found.append(
             (request, user, variant, ts, len(join_oracle.shown(row)), row.get("error"),
              latency(row), ambiguous, *slices(row, asked),
+             request in named, named.get(request, {}).get(user),
              _standing(row, ambiguous, variant, first, named.get(request), asked))
         )  # fmt: skip
     return found
@@ -364,7 +388,8 @@ def served(logs, asked):
 RELATIONS = {
     function.__name__: function
     for function in (
-        subject_assignments, assigned_units, experiment_units, first_assignments, experiment_exposures,
+        nameless_requests, subject_assignments, assigned_units, experiment_units, first_assignments,
+        repeated_assignments, assigned_requests, experiment_exposures,
         experiment_relevant, experiment_lists, valued_outcomes, experiment_outcomes, experiment_unit_sums, crossed_arms,
         experiment_assignments, experiment_moments, experiment_names, experiment_standings, unjoined_outcomes,
     )
@@ -377,12 +402,16 @@ _ROW = "request_id event_type ts_us value_micros no_value odd_value"
 COLUMNS = {
     name: tuple(words.split())
     for name, words in {
+        "nameless_requests": "request_id",
         "subject_assignments": f"experiment_id variant request_id user_id ts_us anonymous {_SLICES}",
         "assigned_units": "experiment_id user_id variant first_ts_us in_two_arms",
         "experiment_units": "user_id variant first_ts_us in_two_arms",
         "first_assignments": f"user_id variant first_ts_us {_SLICES}",
+        "repeated_assignments": "request_id",
+        "assigned_requests": "request_id user_id variant anonymous shared",
         "experiment_exposures":
-            f"request_id user_id variant ts_us n_items error latency_ms ambiguous {_SLICES} standing",
+            f"request_id user_id variant ts_us n_items error latency_ms ambiguous {_SLICES} "
+            "assigned assigned_variant standing",
         "experiment_relevant": "request_id item_rank place",
         "experiment_lists": "user_id variant in_two_arms exposures",
         "valued_outcomes":

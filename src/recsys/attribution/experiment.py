@@ -33,7 +33,7 @@ EXACT_COLUMNS = (
     "n", "nn", "c", "cc", "cn", "v", "vv", "vn", "w", "p", "ww", "wp", "pp", "wn", "pn",
 )  # fmt: skip
 """Columns of ``experiment_moments`` after the variant."""
-OF_ALL = ("subject_assignments", "assigned_units")
+OF_ALL = ("nameless_requests", "subject_assignments", "assigned_units")
 """Relations that do not depend on which experiment is looked at."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COLUMN_TYPES = MappingProxyType(

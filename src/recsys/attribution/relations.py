@@ -68,11 +68,14 @@ and ``slice_2`` are the tenant and the surface there."""
 
 EXPERIMENT_TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "subject_assignments": ("staged_assignments", "exposures", "experiment"),
+        "nameless_requests": ("exposures",),
+        "subject_assignments": ("staged_assignments", "nameless_requests", "experiment"),
         "assigned_units": ("subject_assignments",),
         "experiment_units": ("assigned_units", "experiment"),
         "first_assignments": ("experiment_units", "subject_assignments", "experiment"),
-        "experiment_exposures": ("exposures", "subject_assignments", "experiment_units", "experiment"),
+        "repeated_assignments": ("subject_assignments", "experiment"),
+        "assigned_requests": ("subject_assignments", "repeated_assignments", "experiment"),
+        "experiment_exposures": ("exposures", "assigned_requests", "experiment_units", "experiment"),
         "experiment_relevant": ("outcome_fates", "experiment_exposures", "experiment_units", "experiment"),
         "experiment_lists": ("experiment_units", "experiment_exposures"),
         "valued_outcomes": ("outcome_fates", "experiment"),
@@ -81,12 +84,12 @@ EXPERIMENT_TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Relations of one experiment that others read, in the order in which they are made, with what each reads;
-``experiment`` is the one row of its parameters. The first two are of all experiments."""
+``experiment`` is the one row of its parameters. The first three are of all experiments."""
 
 EXPERIMENT_VIEWS = frozenset(
     {
         "subject_assignments", "experiment_lists", "valued_outcomes", "experiment_outcomes", "experiment_unit_sums",
-        "first_assignments", "experiment_relevant", "log_lists", "log_outcomes",
+        "first_assignments", "assigned_requests", "experiment_relevant", "log_lists", "log_outcomes",
     }
 )  # fmt: skip
 """Those that are no tables."""
@@ -94,7 +97,12 @@ EXPERIMENT_VIEWS = frozenset(
 EXPERIMENT_QUERIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "crossed_arms": ("assigned_units",),
-        "experiment_assignments": ("subject_assignments", "exposures", "experiment"),
+        "experiment_assignments": (
+            "subject_assignments",
+            "repeated_assignments",
+            "experiment_exposures",
+            "experiment",
+        ),
         "experiment_moments": ("experiment_unit_sums",),
         "experiment_names": ("subject_assignments",),
         "experiment_standings": ("experiment_exposures",),

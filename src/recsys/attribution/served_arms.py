@@ -28,12 +28,9 @@ def served(joined: Joined) -> list[Served] | None:
         return None
     named, shown = (f"e.slice_{keys.index(key) + 1}" for key in (EXPERIMENT_KEY, VARIANT_KEY))
     rows = joined.engine.rows(
-        "WITH own AS (SELECT a.request_id, a.user_id, min(a.variant) AS variant FROM subject_assignments AS a "
-        "INNER JOIN experiment AS x ON a.experiment_id = x.experiment_id GROUP BY a.request_id, a.user_id), "
-        "arms AS (SELECT DISTINCT variant FROM experiment_units), "
-        "told AS (SELECT coalesce(o.variant, e.variant) AS assigned, k.variant AS shown "
+        "WITH arms AS (SELECT DISTINCT variant FROM experiment_units), "
+        "told AS (SELECT coalesce(e.assigned_variant, e.variant) AS assigned, k.variant AS shown "
         "FROM experiment_exposures AS e CROSS JOIN experiment AS x "
-        "LEFT JOIN own AS o ON e.request_id = o.request_id AND e.user_id = o.user_id "
         f"LEFT JOIN arms AS k ON {shown} = k.variant "
         f"WHERE e.standing = 'counts' AND {named} = x.experiment_id AND {shown} IS NOT NULL) "
         "SELECT assigned, shown, count(*) FROM told GROUP BY assigned, shown"
