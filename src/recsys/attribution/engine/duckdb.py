@@ -64,6 +64,7 @@ class DuckDB:
         """``in_order``: rows come in the order of what they are read from, where a query asks for no other."""
         self._scratch = scratch
         self._in_order = str(in_order).lower()
+        self._no_keys: frozenset[str] = frozenset()
         self._connection = duckdb.connect()
         for setting, value in (
             ("TimeZone", "'UTC'"),
@@ -92,20 +93,21 @@ class DuckDB:
         """Make the staged tables. A ``user_id`` that is a key of ``aliases`` is staged as its value."""
         if aliases:
             self.load("aliases", {"previous": "VARCHAR", "present": "VARCHAR"}, aliases.items())
+        self._no_keys = frozenset(f"slice_{n}" for n in range(len(slice_keys) + 1, MAX_SLICE_KEYS + 1))
         slices = slice_columns(slice_keys)
         for text, role, log in (
             (duckdb_staging.EXPOSURES, "exposures", exposures),
             (duckdb_staging.OUTCOMES, "outcomes", outcomes),
         ):
             source = _named(_source(role, log, slice_keys), aliases)
-            self._execute(text.format(source=source, slices=slices))
+            self.create(f"staged_{role}", text.format(source=source, slices=slices))
         if assignments is None:
-            nothing = ", ".join(f"slice_{n} VARCHAR" for n in range(1, MAX_SLICE_KEYS + 1))
-            self._execute(duckdb_staging.NO_ASSIGNMENTS.format(slices=nothing))
+            self.create("staged_assignments", duckdb_staging.NO_ASSIGNMENTS.format(slices=slice_columns([])))
         else:
             own = {"experiment_id": "experiment_id", "experiment_variant": "variant"}
             source = _named(_source("assignments", assignments, slice_keys), aliases)
-            self._execute(duckdb_staging.ASSIGNMENTS.format(source=source, slices=slice_columns(slice_keys, own)))
+            query = duckdb_staging.ASSIGNMENTS.format(source=source, slices=slice_columns(slice_keys, own))
+            self.create("staged_assignments", query)
 
     def stage_contexts(self, name: str, role: str, log: Accepted) -> None:
         """Make the table ``name`` of the contexts of a log: key, value, and in how many rows both stand."""
@@ -134,8 +136,23 @@ class DuckDB:
         self._execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM read_parquet({file})")
 
     def create(self, name: str, query: str, *, view: bool = False) -> None:
-        """Make the table, or the view, ``name``."""
-        self._execute(f"CREATE OR REPLACE {'VIEW' if view else 'TABLE'} {name} AS {query}")
+        """Make the table, or the view, ``name``.
+
+        Slice columns that no key has are NULL throughout, and a table in memory would hold them at their full width: a
+        view over what is held has them in their places.
+        """
+        held = query
+        if not view and self._no_keys:
+            columns = [column for column, *_ in self.rows(f"DESCRIBE {query}")]
+            if self._no_keys.intersection(columns):
+                kept = ", ".join(quoted_name(column) for column in columns if column not in self._no_keys)
+                self._execute(f"CREATE OR REPLACE TABLE held_{name} AS SELECT {kept} FROM ({query})")
+                listed = (
+                    f"NULL::VARCHAR AS {column}" if column in self._no_keys else quoted_name(column)
+                    for column in columns
+                )  # fmt: skip
+                held, view = f"SELECT {', '.join(listed)} FROM held_{name}", True
+        self._execute(f"CREATE OR REPLACE {'VIEW' if view else 'TABLE'} {name} AS {held}")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """All rows of a query."""
@@ -189,6 +206,11 @@ class DuckDB:
 def quoted(text: str) -> str:
     """``text`` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quoted_name(column: str) -> str:
+    """A column's name as SQL."""
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _named(source: str, aliases: Mapping[str, str]) -> str:
@@ -267,5 +289,5 @@ def _context_type(keys: Sequence[str]) -> str:
     distinct = list(dict.fromkeys(keys))
     if len({key.casefold() for key in distinct}) < len(distinct):
         return "MAP(VARCHAR, VARCHAR)"
-    fields = ", ".join('"' + key.replace('"', '""') + '" VARCHAR' for key in distinct)
+    fields = ", ".join(f"{quoted_name(key)} VARCHAR" for key in distinct)
     return f"STRUCT({fields})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 EXPOSURES = """
-CREATE OR REPLACE TABLE staged_exposures AS
 WITH judged AS (
     SELECT
         *,
@@ -55,7 +54,6 @@ FROM closed
 """
 
 OUTCOMES = """
-CREATE OR REPLACE TABLE staged_outcomes AS
 SELECT
     row_number() OVER () AS row_number,
     request_id, user_id, item_id, event_type, ts_us, value, event_id,
@@ -64,14 +62,14 @@ FROM ({source})
 """
 
 ASSIGNMENTS = """
-CREATE OR REPLACE TABLE staged_assignments AS
 SELECT experiment_id, variant, request_id, user_id, ts_us, {slices} FROM ({source})
 """
 
 NO_ASSIGNMENTS = """
-CREATE OR REPLACE TABLE staged_assignments (
-    experiment_id VARCHAR, variant VARCHAR, request_id VARCHAR, user_id VARCHAR, ts_us BIGINT, {slices}
-)
+SELECT
+    NULL::VARCHAR AS experiment_id, NULL::VARCHAR AS variant, NULL::VARCHAR AS request_id, NULL::VARCHAR AS user_id,
+    NULL::BIGINT AS ts_us, {slices}
+WHERE FALSE
 """
 
 CONTEXTS = """
