@@ -38,7 +38,8 @@ class Cell(Part, frozen=True, kw_only=True):
 
 class SliceValue(Part, frozen=True, kw_only=True):
     """One value of a slice key, or one day, by arm. ``buckets``: arm → sums by bucket of users, of the users themselves
-    first, then of the ``columns``; null where they are withheld."""
+    first, then of the ``columns``; null where they are withheld. Of what users were before the experiment (``pre_…``,
+    ``has_history``, ``covariate``, ``has_covariate``) there is nothing here, nor of products with it."""
 
     value: str
     arms: dict[str, Cell]

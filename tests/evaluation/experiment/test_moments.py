@@ -225,3 +225,24 @@ def test_the_percentile_of_a_part_is_not_that_of_the_whole(logs, tmp_path):
     ]
     with pytest.raises(InputError, match=r"capped differently.*Declare one"):
         merged(paths)
+
+
+def test_nothing_of_the_past_is_told_by_slice(tmp_path):
+    """Three users of an arm were shown nothing: what they were before would be the whole less all devices. It is in the
+    whole alone, and the parts are the whole still."""
+    found = ab_logs.logs(WORLD)
+    unseen = {row["user_id"] for row in [row for row in found.assignments if row["variant"] == "A"][:3]}
+    shown = [row for row in found.exposures if row["user_id"] not in unseen]
+    done = [row for row in found.outcomes if row["user_id"] not in unseen]
+    options = ab_logs.write(ab_logs.Logs(shown, done, found.assignments), tmp_path / "logs")
+    settings = configured({"cuped": {"enabled": True, "covariate_key": "loyalty"}})
+    moments = evaluated(options, settings).moments
+    cells = [value.arms["A"] for key in moments.slices for value in key.values if key.key == "device"]
+    assert 0 < moments.arms["A"].units - sum(cell.units for cell in cells) < 10
+    assert {"covariate", "has_covariate"} <= {*moments.columns}
+    told = {len(cell.totals) for cell in cells} | {len(cell.nonzero) for cell in cells}
+    assert told == {sum("covariate" not in column for column in moments.columns)}
+    paths = [
+        written(evaluated(options, settings, (part, 2)).moments, tmp_path / f"{part}.json") for part in (1, 2)
+    ]  # fmt: skip
+    assert comparable(merged(paths)) == comparable(evaluated(options, settings, moments=False).report)

@@ -93,6 +93,11 @@ def is_wide(column: str) -> bool:
     return own in (REVENUE, UNCAPPED, COVARIATE) or own.startswith(SCORE)
 
 
+def of_past(column: str) -> bool:
+    """Whether it says what a unit was before the experiment, which is the same in all slices."""
+    return column.startswith(PRE) or column in (HAS_HISTORY, COVARIATE, HAS_COVARIATE)
+
+
 def outcomes(columns: Iterable[str]) -> str:
     """``, aggregate AS column`` of those of these columns that come from outcomes."""
     return "".join(f", {_OUTCOMES[column]} AS {column}" for column in columns if column in _OUTCOMES)

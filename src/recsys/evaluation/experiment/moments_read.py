@@ -8,6 +8,7 @@ import numpy as np
 
 from recsys.contracts import moments as told
 from recsys.evaluation.experiment.cap import Cap
+from recsys.evaluation.experiment.columns import of_past
 from recsys.evaluation.experiment.gathered import Gathered, LeftOut
 from recsys.evaluation.experiment.latency import Latency
 from recsys.evaluation.experiment.match_rates import MatchRates
@@ -51,14 +52,18 @@ def _named(found: told.Moments) -> str:
 
 
 def _sums(found: told.Moments, buckets: int) -> Sums:
-    arms = {arm: _aggregates(cell, found) for arm, cell in sorted(found.arms.items())}
+    arms = {arm: _aggregates(cell, found.columns, found.products) for arm, cell in sorted(found.arms.items())}
+    columns = [column for column in found.columns if not of_past(column)]
+    products = [pair for pair in found.products if not any(map(of_past, pair))]
     return Sums(
         arms=arms,
         slices={
-            (each.key, one.value): _by_arm(one.arms, arms, found) for each in found.slices for one in each.values
+            (each.key, one.value): _by_arm(one.arms, arms, columns, products)
+            for each in found.slices
+            for one in each.values
         },
         slice_buckets={
-            (each.key, one.value): _buckets(one.buckets, list(arms), found.columns, buckets)
+            (each.key, one.value): _buckets(one.buckets, list(arms), columns, buckets)
             for each in found.slices
             for one in each.values
             if one.buckets is not None
@@ -71,27 +76,30 @@ def _sums(found: told.Moments, buckets: int) -> Sums:
         ),
         occupied=buckets_of(found.occupied),
         left_out={each.key: each.left_out for each in found.slices},
-        days={one.value: _by_arm(one.arms, arms, found) for one in found.days.values},
+        days={one.value: _by_arm(one.arms, arms, columns, products) for one in found.days.values},
         days_left_out=found.days.left_out,
         withheld={each.key: each.withheld for each in found.slices if each.withheld},
         latency_withheld=found.latency_withheld,
     )  # fmt: skip
 
 
-def _aggregates(cell: told.Cell, found: told.Moments) -> Aggregates:
+def _aggregates(cell: told.Cell, columns: Sequence[str], products: Sequence[tuple[str, str]]) -> Aggregates:
     return Aggregates(
         units=cell.units,
-        totals=dict(zip(found.columns, cell.totals, strict=True)),
-        products=dict(zip(found.products, cell.products, strict=True)),
-        nonzero=dict(zip(found.columns, cell.nonzero, strict=True)),
+        totals=dict(zip(columns, cell.totals, strict=True)),
+        products=dict(zip(products, cell.products, strict=True)),
+        nonzero=dict(zip(columns, cell.nonzero, strict=True)),
     )
 
 
-def _by_arm(cells: Mapping[str, told.Cell], arms: Sequence[str] | Mapping, found: told.Moments) -> dict:
+def _by_arm(
+    cells: Mapping[str, told.Cell], arms: Sequence[str] | Mapping, columns: Sequence[str],
+    products: Sequence[tuple[str, str]],
+) -> dict[str, Aggregates]:  # fmt: skip
     """Every arm has sums, be they zeros."""
-    zeros = [0] * len(found.columns)
-    nothing = told.Cell(units=0, totals=zeros, nonzero=zeros, products=[0] * len(found.products))
-    return {arm: _aggregates(cells.get(arm, nothing), found) for arm in arms}
+    zeros = [0] * len(columns)
+    nothing = told.Cell(units=0, totals=zeros, nonzero=zeros, products=[0] * len(products))
+    return {arm: _aggregates(cells.get(arm, nothing), columns, products) for arm in arms}
 
 
 def _buckets(

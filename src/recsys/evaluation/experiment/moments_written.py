@@ -16,6 +16,7 @@ from recsys.contracts.report import DataQuality, Input
 from recsys.errors import InputError
 from recsys.evaluation.experiment.added import cells_of
 from recsys.evaluation.experiment.cap import Cap
+from recsys.evaluation.experiment.columns import of_past
 from recsys.evaluation.experiment.gathered import Gathered
 from recsys.evaluation.experiment.latency import Latency
 from recsys.evaluation.experiment.moments_cells import (
@@ -104,8 +105,19 @@ def _cell(own: Aggregates) -> told.Cell:
 
 
 def _cells(arms: Mapping[str, Aggregates]) -> dict[str, told.Cell]:
-    """Of the arms that have users there."""
-    return {arm: _cell(own) for arm, own in arms.items() if own.units}
+    """Of the arms that have users there, what these did there. What they were before is the same in all places, so the
+    sum over all places less that of the arm would be of those who are in several, or in none, be they few."""
+    return {arm: _cell(_done(own)) for arm, own in arms.items() if own.units}
+
+
+def _done(own: Aggregates) -> Aggregates:
+    """Without what the units were before the experiment."""
+    return Aggregates(
+        units=own.units,
+        totals={column: total for column, total in own.totals.items() if not of_past(column)},
+        products={pair: total for pair, total in own.products.items() if not any(map(of_past, pair))},
+        nonzero={column: units for column, units in own.nonzero.items() if not of_past(column)},
+    )
 
 
 def _kept(places: Mapping[str, Mapping[str, Aggregates]], unnamed: int) -> dict[str, Mapping[str, Aggregates]]:
@@ -134,7 +146,9 @@ def _slices(sums: Sums, key: str) -> told.Slices:
 def _buckets(arms: Mapping[str, Aggregates], tables: Mapping[str, Buckets]) -> dict[str, list[list[int]]]:
     """Of the arms that have users there: these by bucket, then the columns."""
     return {
-        arm: [tables[arm][name].tolist() for name in (UNITS, *own.totals)] for arm, own in arms.items() if own.units
+        arm: [tables[arm][name].tolist() for name in (UNITS, *_done(own).totals)]
+        for arm, own in arms.items()
+        if own.units
     }
 
 
