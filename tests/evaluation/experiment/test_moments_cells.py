@@ -32,6 +32,19 @@ def test_the_smallest_other_is_left_out_too():
     assert to_keep({"home": some["home"], "rare": {"A": 3, "B": 0}}, 0) == []
 
 
+def test_of_few_who_are_in_several_nothing_is_told():
+    """What the squares of the whole are more than those of all places is of these users alone."""
+    both = {"web": {"A": 90, "B": 80}, "app": {"A": 70, "B": 60}}
+    for among, kept in (
+        ({"A": 160, "B": 140}, ["web", "app"]), ({"A": 157, "B": 140}, ["web"]), ({"A": 160, "B": 131}, ["web"]),
+        ({"A": 150, "B": 120}, ["web", "app"]), ({"A": 100, "B": 100}, ["web", "app"]),
+    ):  # fmt: skip
+        assert to_keep(both, 0, among) == kept
+    many = {f"d{n}": {"A": 50} for n in range(5)}
+    assert len(to_keep(many, 0, {"A": 250 - 36})) == 4
+    assert len(to_keep(many, 0, {"A": 250 - 37})) == 5
+
+
 def test_sums_by_bucket_leave_no_small_rest():
     """They are withheld where the values that are left out have few users in a bucket, or nobody counted them."""
 

@@ -23,23 +23,38 @@ def enough(users: Iterable[int]) -> bool:
     return all(count == 0 or count >= LEAST_USERS for count in users)
 
 
-def to_keep(counts: Mapping[Place, Mapping[str, int]], unnamed: int) -> list[Place]:
+def to_keep(
+    counts: Mapping[Place, Mapping[str, int]], unnamed: int, among: Mapping[str, int] | None = None
+) -> list[Place]:
     """The places that may leave, of those that are parts of one whole: all that have enough users of each arm, but for
     the smallest where the whole without them would be of few users. ``counts``: place → arm → users, who may be in
-    several places; ``unnamed``: other places, of which nothing is known."""
+    several places; ``unnamed``: other places, of which nothing is known. ``among``: arm → users of all places together;
+    None where each is in one. The squares of the whole without those of all places are of those who are in several."""
     found = [place for place, users in counts.items() if enough(users.values())]
     found.sort(key=lambda place: -sum(counts[place].values()))
     rest = [place for place in counts if place not in found]
     arms = dict.fromkeys(arm for users in counts.values() for arm in users)
-    while found and not all(_many([counts[place].get(arm, 0) for place in rest], unnamed) for arm in arms):
+    hidden = {
+        arm: bool(unnamed)
+        or _few_in_several([users.get(arm, 0) for users in counts.values()], None if among is None else among[arm])
+        for arm in arms
+    }
+    while found and not all(_many([counts[place].get(arm, 0) for place in rest], hidden[arm]) for arm in arms):
         rest.append(found.pop())
     return [place for place in counts if place in found]
 
 
-def _many(users: Sequence[int], unnamed: int) -> bool:
-    """Whether places with so many users each have none together, or enough."""
+def _few_in_several(users: Sequence[int], among: int | None) -> bool:
+    """Whether it may be that some of ``among`` users are in several of the places, and fewer than enough: by how much
+    the places have more together, for each of these counts at most once for each other place."""
+    more = 0 if among is None else sum(users) - among
+    return 0 < more <= (LEAST_USERS - 1) * (len(users) - 1)
+
+
+def _many(users: Sequence[int], hidden: int) -> bool:
+    """Whether places with so many users each have none together, or enough. ``hidden``: whether there may be more."""
     most = max(users, default=0)
-    return most >= LEAST_USERS or not (most or unnamed)
+    return most >= LEAST_USERS or not (most or hidden)
 
 
 def latency_withheld(sums: Sums) -> str:

@@ -19,6 +19,7 @@ from recsys.evaluation.experiment.cap import Cap
 from recsys.evaluation.experiment.columns import of_past
 from recsys.evaluation.experiment.gathered import Gathered
 from recsys.evaluation.experiment.latency import Latency
+from recsys.evaluation.experiment.measures import EXPOSURES
 from recsys.evaluation.experiment.moments_cells import (
     LEAST_USERS,
     bitmap,
@@ -120,14 +121,17 @@ def _done(own: Aggregates) -> Aggregates:
     )
 
 
-def _kept(places: Mapping[str, Mapping[str, Aggregates]], unnamed: int) -> dict[str, Mapping[str, Aggregates]]:
+def _kept(
+    sums: Sums, places: Mapping[str, Mapping[str, Aggregates]], unnamed: int
+) -> dict[str, Mapping[str, Aggregates]]:  # fmt: skip
     units = {place: {arm: own.units for arm, own in arms.items()} for place, arms in places.items()}
-    return {place: places[place] for place in to_keep(units, unnamed)}
+    shown = {arm: own.nonzero[EXPOSURES] for arm, own in sums.arms.items()}
+    return {place: places[place] for place in to_keep(units, unnamed, shown)}
 
 
 def _slices(sums: Sums, key: str) -> told.Slices:
     values = {value: arms for (own, value), arms in sums.slices.items() if own == key}
-    kept = _kept(values, sums.left_out.get(key, 0))
+    kept = _kept(sums, values, sums.left_out.get(key, 0))
     withheld = sums.withheld.get(key) or buckets_withheld(sums, key, kept)
     return told.Slices(
         key=key,
@@ -153,7 +157,7 @@ def _buckets(arms: Mapping[str, Aggregates], tables: Mapping[str, Buckets]) -> d
 
 
 def _days(sums: Sums) -> told.Slices:
-    kept = _kept(sums.days, sums.days_left_out)
+    kept = _kept(sums, sums.days, sums.days_left_out)
     return told.Slices(
         key=DAY, values=[told.SliceValue(value=day, arms=_cells(arms)) for day, arms in kept.items()],
         left_out=sums.days_left_out + len(sums.days) - len(kept),
