@@ -48,6 +48,32 @@ def test_a_known_curve_is_recovered():
     assert plain.high < 0.4
 
 
+def sorted_world(seed, users=3_000):
+    """Two items, the better one on top 3 times in 4: impressions, 1/propensity and clicks/propensity, and plain
+    clicks, as arrays [2 items, 2 ranks, groups]; and the mean relevance of what was shown."""
+    rng = np.random.default_rng(seed)
+    sums = np.zeros((4, 2, 2, GROUPS))
+    relevance = np.array([0.6, 0.1])
+    for user in range(users):
+        swapped = rng.random() < 0.25
+        p = 0.25 if swapped else 0.75
+        for item in range(2):
+            rank = item ^ swapped
+            click = rng.random() < TRUTH[rank] * relevance[item]
+            sums[:, item, rank, user % GROUPS] += (1, 1 / p, click / p, click)
+    return (*sums, relevance.mean())
+
+
+def test_the_corrected_rate_is_the_mean_relevance_where_the_best_is_on_top():
+    """Clicks over examined impressions would be the relevance of what was looked at, which is above it."""
+    n, w, c, clicks, truth = sorted_world(5)
+    curve = examination(pair_sums(n, w, c))
+    _, corrected = click_rates(curve, n.sum(axis=0), clicks.sum(axis=0))
+    assert corrected.low < truth < corrected.high
+    e = np.array([point.examination.value for point in curve.points])
+    assert corrected.high < clicks.sum() / (n.sum(axis=(0, 2)) @ e)
+
+
 def test_propensities_undo_who_gets_which_rank():
     """Where keen users get an item on top more often, its clicks there say too much; weighted they do not."""
     n, w, c, ones, clicks = (part[:2] for part in simulated(2, users=4_000, confounded=True))
@@ -119,6 +145,9 @@ def test_no_interval_where_one_group_has_all_the_clicks():
     c[0, 1, 7] = 9
     found = examination(pair_sums(n, n, c)).points[1].examination
     assert (found.low, found.high, found.note) == (None, None, NO_CLICKS_LEFT)
+    _, corrected = click_rates(examination(pair_sums(n, n, c)), n[0], c[0])
+    assert (corrected.low, corrected.high, corrected.note) == (None, None, NO_CLICKS_LEFT)
+    assert corrected.value == pytest.approx(2 * c[0, 0].sum() / n.sum())
     n, c = cells((50, 50), (5, 4))
     few = examination(pair_sums(n[:, :, :5], n[:, :, :5], c[:, :, :5])).points[1].examination
     assert few.value == pytest.approx(0.8)

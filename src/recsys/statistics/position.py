@@ -152,16 +152,19 @@ def _interval(values: Numbers, occupied: npt.NDArray[np.bool_], level: float) ->
 def click_rates(
     curve: Curve, impressions: npt.NDArray[Any], clicks: npt.NDArray[Any], *, level: float = LEVEL
 ) -> tuple[Ratio, Ratio]:
-    """Clicks per impression at the ranks of the curve, and per examined impression: Σ clicks / Σ e_k · n_k, what it
-    would be if all ranks were looked at as rank 1 is. Of whole-number arrays [ranks, groups], at least as many ranks as
-    the curve has; None where there are no impressions, or no curve."""
+    """Clicks per impression at the ranks of the curve, and Σ (clicks / e_k) / Σ n_k, what it would be if all ranks were
+    looked at as rank 1 is, whether or not what is wanted most stands on top. Of whole-number arrays [ranks, groups], at
+    least as many ranks as the curve has; None where there are no impressions, or no curve."""
     ranks = len(curve.points)
     n, c = (_with_left_out(np.asarray(values)[None, :ranks])[0] for values in (impressions, clicks))
     groups = np.asarray(impressions)[:ranks].sum(axis=0) > 0
     if not ranks or not groups.any():
         return Ratio(None, note="there is nothing to take a mean of"), Ratio(None, note="no curve to correct with")
     plain = _jackknifed(c.sum(axis=0), n.sum(axis=0), groups, level)
-    return plain, _jackknifed(c.sum(axis=0), (n * curve.left_out).sum(axis=0), groups, level)
+    if not np.all(curve.left_out[:, 1:][:, curve.occupied] > 0):
+        return plain, Ratio(float((c[:, 0] / curve.left_out[:, 0]).sum() / n[:, 0].sum()), note=NO_CLICKS_LEFT)
+    seen = np.divide(c, curve.left_out, out=np.zeros_like(c), where=curve.left_out > 0)
+    return plain, _jackknifed(seen.sum(axis=0), n.sum(axis=0), groups, level)
 
 
 def _jackknifed(y: Numbers, n: Numbers, groups: npt.NDArray[np.bool_], level: float) -> Ratio:
