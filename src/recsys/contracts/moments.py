@@ -10,29 +10,36 @@ size. Coverage, Gini and novelty, which need impressions by item, are not in the
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import field
+from msgspec import Meta, field
 
 from recsys.contracts.estimate import Part
 from recsys.contracts.report import DataQuality, Input
 from recsys.contracts.trial import AssignmentCounts, Served
 
+Count = Annotated[int, Meta(ge=0)]
+"""Of users, rows or squares: never below 0, and of any size."""
+Bin = Annotated[int, Meta(ge=0, le=40)]
+"""Of times: see ``Times``."""
+Six = tuple[Count, int, int, Count, int, Count]
+"""Over users: how many, Σy, Σn, Σy², Σyn, Σn²."""
+
 
 class Shard(Part, frozen=True, kw_only=True):
     """Part ``part`` of ``of`` of the users: those whose bucket of 4,096 leaves part − 1 when divided by ``of``."""
 
-    part: int
-    of: int
+    part: Annotated[int, Meta(ge=1, le=4096)]
+    of: Annotated[int, Meta(ge=1, le=4096)]
 
 
 class Cell(Part, frozen=True, kw_only=True):
     """Sums over ``units`` users: of the ``columns``, of how many users have one that is not 0, and of the
     ``products``, in their order."""
 
-    units: int
+    units: Count
     totals: list[int]
-    nonzero: list[int]
+    nonzero: list[Count]
     products: list[int]
 
 
@@ -51,7 +58,7 @@ class Slices(Part, frozen=True, kw_only=True):
 
     key: str
     values: list[SliceValue]
-    left_out: int = 0
+    left_out: Count = 0
     withheld: str = ""
 
 
@@ -59,35 +66,35 @@ class LatencyCells(Part, frozen=True, kw_only=True):
     """Latencies of one arm: how many (``counts``) of the users of each of ``buckets`` are in each of ``bins``, which
     are 64 for each doubling; ``missing`` exposures have none."""
 
-    buckets: list[int]
-    bins: list[int]
-    counts: list[int]
-    missing: int
+    buckets: list[Count]
+    bins: list[Annotated[int, Meta(ge=-(2**15), le=2**15)]]
+    counts: list[Annotated[int, Meta(ge=0, le=2**53)]]
+    missing: Count
 
 
 class RevenueCap(Part, frozen=True, kw_only=True):
     """``micros``: what a user's revenue was cut to, in millionths; ``quantile`` of those that are not 0, null where it
     was declared. ``nonzero`` users have revenue, ``cut`` had more than the cap."""
 
-    micros: int
+    micros: Count
     quantile: float | None
-    nonzero: int
-    cut: int
+    nonzero: Count
+    cut: Count
 
 
 class ArmCounts(Part, frozen=True, kw_only=True):
     """Who counts in one arm, and what they did. ``moments``: figure → units, Σy, Σn, Σy², Σyn, Σn²."""
 
-    units: int
-    in_two_arms: int
-    exposed: int
-    no_value: int
-    odd_value: int
-    exposures: int
-    clicks: int
-    conversions: int
+    units: Count
+    in_two_arms: Count
+    exposed: Count
+    no_value: Count
+    odd_value: Count
+    exposures: Count
+    clicks: Count
+    conversions: Count
     value_micros: int
-    moments: dict[str, list[int]]
+    moments: dict[str, Six]
 
 
 class StandingCount(Part, frozen=True, kw_only=True):
@@ -95,25 +102,25 @@ class StandingCount(Part, frozen=True, kw_only=True):
 
     variant: str | None
     standing: str
-    n: int
-    empty: int
-    error: int
+    n: Count
+    empty: Count
+    error: Count
 
 
 class UnjoinedSums(Part, frozen=True, kw_only=True):
     """Outcomes that joined no exposure. ``click_squares``, ``conversion_squares``, and the second numbers of
     ``raising`` and ``lowering`` (sums of values above and below 0) are sums of squares over users."""
 
-    orphan_clicks: int
-    ambiguous_clicks: int
-    orphan_conversions: int
-    ambiguous_conversions: int
-    click_squares: int
-    conversion_squares: int
+    orphan_clicks: Count
+    ambiguous_clicks: Count
+    orphan_conversions: Count
+    ambiguous_conversions: Count
+    click_squares: Count
+    conversion_squares: Count
     raising: tuple[int, int]
     lowering: tuple[int, int]
-    invalid: int
-    lost: int
+    invalid: Count
+    lost: Count
     largest_micros: int
     displacing: bool
 
@@ -122,16 +129,16 @@ class MissingRows(Part, frozen=True, kw_only=True):
     """Rows of a log that cannot be read, are in no log, and were read."""
 
     what: str
-    unread: int
-    lost: int
-    read: int
+    unread: Count
+    lost: Count
+    read: Count
 
 
 class CrossedArms(Part, frozen=True, kw_only=True):
     """Units that are in an arm of this experiment and in one of another: (arm, arm of the other, units)."""
 
     other: str
-    cells: list[tuple[str, str, int]]
+    cells: list[tuple[str, str, Count]]
 
 
 class Who(Part, frozen=True, kw_only=True):
@@ -151,8 +158,8 @@ class Matched(Part, frozen=True, kw_only=True):
     """``arms``: arm → over the users whom its outcomes name: users, Σ of those that matched, Σ of all, and the squares
     and product. ``unknown``: outcomes that did not match and are of no known arm. ``left_out``: arms of too few."""
 
-    arms: dict[str, list[int]]
-    unknown: int
+    arms: dict[str, Six]
+    unknown: Count
     left_out: list[str] = field(default_factory=list)
 
 
@@ -160,16 +167,16 @@ class OriginKey(Part, frozen=True, kw_only=True):
     """Where units come from: value of a key of their first assignment → arm → units."""
 
     key: str
-    values: dict[str, dict[str, int]]
-    left_out: int = 0
+    values: dict[str, dict[str, Count]]
+    left_out: Count = 0
 
 
 class Times(Part, frozen=True, kw_only=True):
     """``delays``: arm → event type → bin → outcomes; ``by_end``: end of the data in microseconds since 1970 → arm → bin
     → lists before it. Bin 0 is under a second, bin b under 2^b seconds."""
 
-    delays: dict[str, dict[str, dict[int, int]]]
-    by_end: dict[int, dict[str, dict[int, int]]]
+    delays: dict[str, dict[str, dict[Bin, Count]]]
+    by_end: dict[int, dict[str, dict[Bin, Count]]]
 
 
 class Moments(Part, frozen=True, kw_only=True):
@@ -190,8 +197,8 @@ class Moments(Part, frozen=True, kw_only=True):
     inputs: list[Input]
     notes: list[str]
     data_quality: DataQuality
-    errors_known: dict[str, int]
-    shown: dict[str, list[int]]
+    errors_known: dict[str, Count]
+    shown: dict[str, Six]
     who: Who
     columns: list[str]
     products: list[tuple[str, str]]

@@ -175,7 +175,7 @@ def test_the_configuration_reads_back(whole):
         ({"cap": None}, r"capped differently.*experiment\.revenue_cap"),
         ({"shard": None}, "parts of different cuts"),
         ({"occupied": "0" * 10}, "not sound moments"),
-        ({"columns": ["clicks"], "products": []}, "other sums"),
+        ({"columns": ["x", "conversions", "errors", "exposures", "revenue", "revenue_uncapped"]}, "other sums"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -206,7 +206,8 @@ def test_missing_repeated_and_foreign_files(parts, tmp_path):
 
 def test_a_file_without_the_sums_that_are_asked_for(whole, tmp_path):
     """As one that another version made: told, and nothing is concluded of the rest."""
-    path = written(msgspec.structs.replace(whole.moments, columns=[], products=[]), tmp_path / "old.json")
+    columns = ["x" if name == "clicks" else name for name in whole.moments.columns]
+    path = written(msgspec.structs.replace(whole.moments, columns=columns), tmp_path / "old.json")
     with pytest.raises(InputError, match=r"old\.json: sums are missing .found none of clicks"):
         merged([path])
     damaged = msgspec.structs.replace(

@@ -12,11 +12,14 @@ from msgspec import Struct
 
 from recsys.contracts.moments import Moments
 from recsys.errors import InputError
+from recsys.evaluation.experiment import moments_sound
 from recsys.evaluation.experiment.moments_cells import buckets_of
 from recsys.eventlog.whole import whole
 from recsys.text import printable
 
 FORMAT = "moments.v1"
+SHOWN = 10
+"""Parts that are named where they are missing."""
 HASHED = (
     "Parts must be cut by a hash of the user_id, as --shard does it, and not by day or by file: squares of a user's "
     "sums do not add."
@@ -62,8 +65,10 @@ def _file(path: Path) -> File:
     _check_format(path, raw)
     try:
         moments = msgspec.json.decode(raw, type=Moments)
+        moments_sound.check_keys(raw)
+        moments_sound.check(moments)
         occupied = buckets_of(moments.occupied)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InputError("not sound moments", where=str(path), found=str(error)) from None
     return File(path, hashlib.sha256(raw).hexdigest(), moments, occupied)
 
@@ -71,7 +76,7 @@ def _file(path: Path) -> File:
 def _check_format(path: Path, raw: bytes) -> None:
     try:
         found = msgspec.json.decode(raw, type=_Head).schema_version
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         found = ""
     if found != FORMAT:
         hint = "`recsys-eval run --moments F` writes them."
@@ -149,7 +154,10 @@ def _check_parts(files: Sequence[File]) -> None:
     missing = [str(part) for part in range(1, of + 1) if part not in named]
     if missing:
         found = ", ".join(map(str, sorted(named)))
-        hint = f"Give part {', '.join(missing)} too: without it the figures would be of some of the users."
+        more = f" and {len(missing) - SHOWN:,} more" if len(missing) > SHOWN else ""
+        hint = (
+            f"Give part {', '.join(missing[:SHOWN])}{more} too: without it the figures would be of some of the users."
+        )
         raise InputError(f"{len(missing)} of {of} parts are missing", found=found, expected=f"1 to {of}", hint=hint)
 
 

@@ -42,7 +42,7 @@ def who(parts: TrialParts, without: Collection[str]) -> told.Who:
 
 
 def _arm(own: ArmSums) -> told.ArmCounts:
-    moments = {name: list(astuple(each)) for name, each in own.moments.items()}
+    moments = {name: astuple(each) for name, each in own.moments.items()}
     return told.ArmCounts(**{name: getattr(own, name) for name in _COUNTS}, moments=moments)
 
 

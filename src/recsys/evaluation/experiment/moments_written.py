@@ -185,8 +185,8 @@ def _matched(found: Gathered) -> told.Matched:
     )
 
 
-def _six(own: Moments) -> list[int]:
-    return [own.units, own.y, own.n, own.yy, own.yn, own.nn]
+def _six(own: Moments) -> told.Six:
+    return (own.units, own.y, own.n, own.yy, own.yn, own.nn)
 
 
 def _origins(found: Gathered) -> list[told.OriginKey]:
