@@ -137,6 +137,22 @@ def test_what_is_of_few_users_is_left_out_and_told(tmp_path):
     assert set(moments.notes) <= set(found.warnings)
 
 
+def test_days_before_the_last_are_not_had_by_subtraction(tmp_path):
+    """Three users came on the first of 61 days, of which the last 60 are told: but for one of these, of more users."""
+    found = ab_logs.logs(World(users=6_000, days=60, seed=2))
+    early = [row["request_id"] for row in found.assignments if row["variant"] == "A"][:3]
+    moved = [
+        {**row, "ts": row["ts"].replace(row["ts"][:10], "2026-01-04")} if row["request_id"] in early else row
+        for row in (*found.exposures, *found.assignments)
+    ]
+    exposures = len(found.exposures)
+    logs = ab_logs.Logs(moved[:exposures], [], moved[exposures:])
+    days = evaluated(ab_logs.write(logs, tmp_path / "logs"), configured()).moments.days
+    assert days.left_out >= 2
+    assert "2026-01-04" not in {day.value for day in days.values}
+    assert len(days.values) + days.left_out == 61
+
+
 def test_a_number_of_buckets_that_would_do_is_named(whole, logs, tmp_path):
     """With 1,024 buckets too few users are in each; the number that is named has none of fewer than 10."""
     done = evaluated(ab_logs.write(logs, tmp_path / "logs"), configured({"bootstrap": {"buckets": 1024}}))

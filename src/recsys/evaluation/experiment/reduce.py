@@ -32,8 +32,8 @@ class Sums:
 
     ``arms``: over all assigned units. ``slices``: (key, value) → arm → over the units that were shown something there,
     of the values with most units; ``left_out``: key → how many other values there are, at least. ``slice_buckets``: the
-    same by bucket of users. ``days``: the same by UTC day, the last ``MAX_DAYS``; some of these are left out where
-    ``days_left_out``. ``occupied``: the finest buckets that have a unit. ``withheld``: key → why there are no
+    same by bucket of users. ``days``: the same by UTC day, the last ``MAX_DAYS``; ``days_left_out``: how many others
+    there are, at least. ``occupied``: the finest buckets that have a unit. ``withheld``: key → why there are no
     ``slice_buckets`` of it; ``latency_withheld``: why there is no ``latency``."""
 
     arms: dict[str, Aggregates]
@@ -62,6 +62,7 @@ def sums(settled: Settled, *, slice_buckets: bool = True, count_users: bool = Fa
         slices |= {(key, value): found for value, found in _by_value(settled, arms).items()}
         if slice_buckets:
             in_slices |= {(key, value): found for value, found in _buckets(settled, list(arms)).items()}
+    days, days_left_out = _days(settled, arms) if settled.by_day else ({}, 0)
     fine = engine.rows("SELECT DISTINCT fine FROM unit_values")
     return Sums(
         arms=arms,
@@ -73,7 +74,8 @@ def sums(settled: Settled, *, slice_buckets: bool = True, count_users: bool = Fa
         cap=settled.cap,
         occupied=frozenset(bucket for (bucket,) in fine),
         left_out=left_out,
-        days=_days(settled, arms) if settled.by_day else {},
+        days=days,
+        days_left_out=days_left_out,
     )
 
 
@@ -82,14 +84,14 @@ def _arms(settled: Settled) -> dict[str, Aggregates]:
     return _aggregates(settled).get("", {})
 
 
-def _days(settled: Settled, arms: Iterable[str]) -> dict[str, dict[str, Aggregates]]:
-    """By day, in order, of the last days on which an exposure counts."""
+def _days(settled: Settled, arms: Iterable[str]) -> tuple[dict[str, dict[str, Aggregates]], int]:
+    """By day, in order, of the last days on which an exposure counts; and how many there are before them."""
     found = settled.engine.rows(f"SELECT DISTINCT {DAY} FROM slice_sums")
     last = sorted((int(day) for (day,) in found), reverse=True)[:MAX_DAYS]
     settled.engine.load("chosen_slices", {"slice": "VARCHAR"}, [(str(day),) for day in last])
     _sum_buckets(settled, DAY, "0")
     by_day = {utc_days.named(day): own for day, own in _by_value(settled, arms).items()}
-    return dict(sorted(by_day.items()))
+    return dict(sorted(by_day.items())), len(found) - len(last)
 
 
 def _by_value(settled: Settled, arms: Iterable[str]) -> dict[str, dict[str, Aggregates]]:
