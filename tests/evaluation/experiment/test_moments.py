@@ -186,6 +186,8 @@ def test_the_configuration_reads_back(whole):
     ("changes", "told"),
     [
         ({"experiment_id": "exp-2"}, "two experiments"),
+        ({"version": "0"}, r"two versions .*0\.1.*Make both with one version"),
+        ({"inputs": []}, "cut of different logs .*exposures sha256:.*none in.*Cut all parts of the same logs"),
         ({"effective_config": {"mode": "experiment"}}, "configurations differ in slice_keys"),
         ({"as_of": moment_parts.NOW}, "until different instants"),
         ({"cap": None}, r"capped differently.*experiment\.revenue_cap"),
@@ -202,6 +204,29 @@ def test_what_does_not_add_is_refused(parts, tmp_path, changes, told):
         merged([parts[0], other, *parts[2:]])
 
 
+def test_parts_of_logs_that_are_not_the_same(logs, tmp_path):
+    """One part of one week and the other of the next: no user is in both, and the figures would be of nobody. Logs that
+    grew from part to part are fine until an instant that had passed when the first was made."""
+    noon = "2026-01-12T00:00:00Z"
+    weeks = cut(logs, lambda row: row["ts"] < noon), cut(logs, lambda row: row["ts"] >= noon)
+    grown = cut(logs, lambda row: row["ts"] < "2026-01-15T00:00:00Z"), logs
+    times = moment_parts.NOW.replace(month=1, day=16), moment_parts.NOW
+    for name, two, end in (("weeks", weeks, None), ("late", grown, "2026-01-17T00:00:00Z"), ("past", grown, noon)):
+        settings = configured({} if end is None else {"as_of": end})
+        paths, options = [], {}
+        for part, (own, now) in enumerate(zip(two, times, strict=True), start=1):
+            options = ab_logs.write(own, tmp_path / f"{name}-{part}")
+            found = evaluated(options, settings, (part, 2), now=now).moments
+            paths.append(written(found, tmp_path / f"{name}-{part}.json"))
+        if name != "past":
+            with pytest.raises(InputError, match=r"cut of different logs.*of logs that grow"):
+                merged(paths)
+            continue
+        expected = evaluated(options, settings, moments=False).report
+        (one,), (other,) = merged(paths).experiment.candidates, expected.experiment.candidates
+        assert one.decision.metrics == other.decision.metrics
+
+
 def test_missing_repeated_and_foreign_files(parts, tmp_path):
     """A cut that was recorded must be complete; no file counts twice; what is no file of moments is told so."""
     with pytest.raises(InputError, match=r"2 of 5 parts are missing.*Give part 2, 4 too"):
@@ -209,7 +234,7 @@ def test_missing_repeated_and_foreign_files(parts, tmp_path):
     with pytest.raises(InputError, match="given twice"):
         merged([*parts, parts[0]])
     with pytest.raises(InputError, match="part 1 of 5 is given twice"):
-        merged([*parts, but(parts[0], tmp_path / "again.json", version="0")])
+        merged([*parts, but(parts[0], tmp_path / "again.json", created_at=moment_parts.NOW.replace(hour=1))])
     odd = {
         "{}": "not a file of moments", "no JSON": "not a file of moments",
         '{"schema_version": "moments.v2"}': "expected moments.v1", '{"schema_version": "moments.v1"}': "not sound",

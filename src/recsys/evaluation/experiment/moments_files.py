@@ -18,6 +18,7 @@ from recsys.eventlog.whole import whole
 from recsys.text import printable
 
 FORMAT = "moments.v1"
+SAME_VERSION = "Make both with one version of the suite: another may count other users."
 SHOWN = 10
 """Parts that are named where they are missing."""
 HASHED = (
@@ -98,6 +99,8 @@ def _check_alike(one: File, other: File) -> None:
     a, b = one.moments, other.moments
     if a.experiment_id != b.experiment_id:
         raise _differ(one, other, "two experiments", printable(a.experiment_id), printable(b.experiment_id))
+    if a.version != b.version:
+        raise _differ(one, other, "they were made by two versions", a.version, b.version, SAME_VERSION)
     for key, before, after in differences(a.effective_config, b.effective_config):
         raise _differ(one, other, f"the configurations differ in {key}", before, after)
     if a.as_of != b.as_of:
@@ -109,7 +112,7 @@ def _check_alike(one: File, other: File) -> None:
         hint = "Declare one for all parts: experiment.revenue_cap. The percentile of each part is another."
         raise _differ(one, other, "revenue is capped differently", before, after, hint)
     if (a.columns, a.products) != (b.columns, b.products):
-        raise _differ(one, other, "other sums", a.version, b.version, "Make both with one version of the suite.")
+        raise _differ(one, other, "other sums", a.version, b.version, SAME_VERSION)
 
 
 def _differ(one: File, other: File, problem: str, before: Any, after: Any, hint: str = "") -> InputError:
@@ -159,6 +162,27 @@ def _check_parts(files: Sequence[File]) -> None:
             f"Give part {', '.join(missing[:SHOWN])}{more} too: without it the figures would be of some of the users."
         )
         raise InputError(f"{len(missing)} of {of} parts are missing", found=found, expected=f"1 to {of}", hint=hint)
+    _check_logs(files)
+
+
+def _check_logs(files: Sequence[File]) -> None:
+    """Parts that were cut of logs are cut of the same ones: else some users have rows that others cannot have. Logs may
+    have grown, where nothing is looked at after an instant that had passed when each part was made."""
+    first, *others = files
+    for other in others:
+        a, b = first.moments, other.moments
+        if _hashes(a) != _hashes(b) and (a.as_of is None or min(a.created_at, b.created_at) < a.as_of):
+            hint = "Cut all parts of the same logs; of logs that grow, give all the same --as-of, when it has passed."
+            raise _differ(first, other, "the parts were cut of different logs", _logs(a), _logs(b), hint)
+
+
+def _hashes(moments: Moments) -> set[tuple[str, str]]:
+    return {(each.role, each.sha256) for each in moments.inputs}
+
+
+def _logs(moments: Moments) -> str:
+    found = sorted(_hashes(moments))
+    return ", ".join(f"{role} sha256:{sha256[:12]}" for role, sha256 in found[:SHOWN]) or "none"
 
 
 def _cut(file: File) -> str:
