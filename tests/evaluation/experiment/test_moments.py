@@ -10,7 +10,7 @@ import moment_parts
 from ab_logs import World
 from moment_parts import bucket, comparable, configured, cut, evaluated, merged
 from recsys.contracts.moments import Moments
-from recsys.errors import InputError
+from recsys.errors import InputError, UsageError
 from recsys.evaluation import config as configs
 from recsys.evaluation.experiment import moments_files
 
@@ -174,6 +174,29 @@ def test_an_arm_of_few_users_is_refused_by_name(logs, tmp_path):
     rare = ab_logs.Logs(logs.exposures, logs.outcomes, [*logs.assignments, row])
     with pytest.raises(InputError, match=r"arm Z: .*too few users.*found 1; expected 10"):
         evaluated(ab_logs.write(rare, tmp_path / "logs"), configured())
+
+
+def test_a_part_without_users_of_an_arm(logs, tmp_path):
+    """It holds, for want of the arm, and adds to the others; an arm that no part has is misspelt."""
+    arms = {row["user_id"]: row["variant"] for row in logs.assignments}
+    for arm in ("A", "B"):
+        own = cut(logs, lambda row, arm=arm: bucket(row["user_id"]) % 2 == 0 or arms[row["user_id"]] != arm)
+        options = ab_logs.write(own, tmp_path / arm)
+        parts = [evaluated(options, configured(), (part, 2)) for part in (1, 2)]
+        assert parts[1].report.summary.status == "hold"
+        paths = [written(each.moments, tmp_path / f"{arm}-{n}.json") for n, each in enumerate(parts)]
+        assert comparable(merged(paths)) == comparable(evaluated(options, configured(), moments=False).report)
+    misspelt = evaluated(options, configured({"candidate_variant": "b"}), (1, 1))
+    assert misspelt.report.summary.status == "hold"
+    with pytest.raises(UsageError, match=r"no such variant.*found b"):
+        merged([written(misspelt.moments, tmp_path / "misspelt.json")])
+
+
+def test_a_part_without_users(logs, tmp_path):
+    """There is nothing to sum, and what to do is said."""
+    options = ab_logs.write(cut(logs, lambda row: bucket(row["user_id"]) % 2 == 0), tmp_path / "logs")
+    with pytest.raises(UsageError, match=r"no experiment to make moments of .found none in part 2 of 2.*fewer parts"):
+        evaluated(options, configured(), (2, 2))
 
 
 def test_the_configuration_reads_back(whole):

@@ -40,12 +40,16 @@ def _options(config: ExperimentConfig, quality: DataQuality, now: datetime) -> T
 
 
 def concluded(
-    found: Gathered, config: ExperimentConfig, policy: Policy, inputs: Sequence[Input], now: datetime
-) -> ExperimentReport:
-    """What is said of it. UsageError for a variant that neither stands in the logs nor was declared."""
+    found: Gathered, config: ExperimentConfig, policy: Policy, inputs: Sequence[Input], now: datetime, *,
+    part: bool = False,
+) -> ExperimentReport:  # fmt: skip
+    """What is said of it. UsageError for a variant that neither stands in the logs nor was declared; but ``part``:
+    other users may have it."""
     arms = list(found.parts.sums)
-    control = _control(config, arms)
-    candidates = _candidates(config, arms, control)
+    named = [config.control_variant, *(config.candidate_variants or [])]
+    known = [*arms, *(name for name in named if part and name is not None)]
+    control = _control(config, arms, known)
+    candidates = _candidates(config, arms, control, known)
     options = _options(config, found.quality, now)
     asked = Asked(
         config=config,
@@ -60,18 +64,18 @@ def concluded(
     return conclude(found, asked, Made(at=now, inputs_sha256=inputs_sha256(inputs)))
 
 
-def _control(config: ExperimentConfig, arms: Sequence[str]) -> str:
+def _control(config: ExperimentConfig, arms: Sequence[str], named: Sequence[str]) -> str:
     """The one that is named, else the arm of that name, else the first in order: never by chance. That it was not named
     is a question of integrity."""
     if config.control_variant is not None:
-        return _known(config.control_variant, config, arms, "control_variant")
+        return _known(config.control_variant, config, named, "control_variant")
     known = list(config.arms or arms) or [USUAL_CONTROL]
     return USUAL_CONTROL if USUAL_CONTROL in known else min(known)
 
 
-def _candidates(config: ExperimentConfig, arms: Sequence[str], control: str) -> list[str]:
+def _candidates(config: ExperimentConfig, arms: Sequence[str], control: str, named: Sequence[str]) -> list[str]:
     if config.candidate_variants is not None:
-        return [_known(name, config, arms, "candidate_variant") for name in config.candidate_variants]
+        return [_known(name, config, named, "candidate_variant") for name in config.candidate_variants]
     return [name for name in sorted(config.srm.expected or arms) if name != control]
 
 

@@ -18,13 +18,14 @@ from recsys.evaluation.experiment.gathered import Gathered
 
 def reported(
     config: EvaluationConfig, gathered: Gathered | None, found: DataQuality, inputs: Sequence[Input], now: datetime, *,
-    why_none: str = "", notes: Sequence[str] = (),
+    why_none: str = "", notes: Sequence[str] = (), part: bool = False,
 ) -> Report:  # fmt: skip
-    """The report of what was gathered, from logs or from moments. ``notes``: what a reader should know besides."""
+    """The report of what was gathered, from logs or from moments. ``notes``: what a reader should know besides.
+    ``part``: it is of some of the users."""
     concluded = (
         None
         if gathered is None
-        else conduct.concluded(gathered, config.experiment, config.attribution, inputs, now)
+        else conduct.concluded(gathered, config.experiment, config.attribution, inputs, now, part=part)
     )  # fmt: skip
     return Report(
         run_id=uuid.uuid4().hex,

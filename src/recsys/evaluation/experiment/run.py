@@ -63,8 +63,9 @@ def evaluate(
         )  # fmt: skip
         inputs = [*joined.dataset.inputs, *items]
         report = reported(
-            config, gathered, found, inputs, now, why_none=_why_none(joined, config.experiment, found, now)
-        )
+            config, gathered, found, inputs, now, why_none=_why_none(joined, config.experiment, found, now),
+            part=moments or shard is not None,
+        )  # fmt: skip
         made = _moments(gathered, config, inputs, shard, now) if moments else None
         return Evaluated(report, gathered, joined.dataset.faults, made)
 
@@ -76,7 +77,9 @@ def _moments(
     from recsys.evaluation.experiment import moments_written
 
     if found is None:
-        raise UsageError("there is no experiment to make moments of", where="--moments")
+        hint = "" if shard is None else "Make fewer parts, so that there are users in each."
+        found_in = "" if shard is None else f"none in part {shard}"
+        raise UsageError("there is no experiment to make moments of", where="--moments", found=found_in, hint=hint)
     as_of = cut(config.experiment, found.quality.exposures.last_ts, now)
     header = moments_written.Header(
         inputs=inputs, effective_config=config.effective(), shard=shard, as_of=as_of, at=now
