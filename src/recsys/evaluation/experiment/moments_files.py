@@ -89,8 +89,9 @@ def _check_distinct(files: Sequence[File]) -> None:
     for file in files:
         if file.sha256 in seen:
             raise InputError(
-                "the same moments are given twice", where=str(file.path), found=str(seen[file.sha256].path)
-            )
+                "the same moments are given twice", where=str(file.path), found=str(seen[file.sha256].path),
+                hint="Give each file once.",
+            )  # fmt: skip
         seen[file.sha256] = file
 
 
@@ -143,7 +144,8 @@ def _check_parts(files: Sequence[File]) -> None:
     cuts = {None if file.moments.shard is None else file.moments.shard.of for file in files}
     if len(cuts) > 1:
         found = ", ".join(_cut(file) for file in files)
-        raise InputError("the moments do not add: they are parts of different cuts", found=found)
+        hint = "Make all parts anew with one n of --shard k/n."
+        raise InputError("the moments do not add: they are parts of different cuts", found=found, hint=hint)
     (of,) = cuts
     if of is None:
         return
@@ -152,7 +154,7 @@ def _check_parts(files: Sequence[File]) -> None:
         part = file.moments.shard.part if file.moments.shard else 0
         if part in named:
             found = f"{named[part].path} and {file.path}"
-            raise InputError(f"part {part} of {of} is given twice", found=found)
+            raise InputError(f"part {part} of {of} is given twice", found=found, hint="Give each part once.")
         named[part] = file
     missing = [str(part) for part in range(1, of + 1) if part not in named]
     if missing:
