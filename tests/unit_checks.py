@@ -14,8 +14,9 @@ from experiment_oracle import Asked
 from recsys.attribution import experiment
 from recsys.attribution.engine.duckdb import DuckDB
 from recsys.attribution.policy import Policy
-from recsys.evaluation.experiment import impressions, match_rates, maturity, origins, reduce, settle
+from recsys.evaluation.experiment import impressions, match_rates, maturity, origins, reduce
 from recsys.evaluation.experiment.needs import Needs, of_columns
+from recsys.evaluation.experiment.settle import settle_units
 from relations_oracle import World
 from unit_logs import KEYS, START
 
@@ -55,7 +56,8 @@ def twin_of(options, policy):
 def reduced(made, options, needed=EVERYTHING, **more):
     """The units of experiment x in the engine."""
     experiment.prepare(made, options.get("as_of"))
-    return settle.settle(made, experiment.Asked(experiment_id="x", **options), needed, covariate="price", **more)
+    experiment.settle(made, experiment.Asked(experiment_id="x", **options))
+    return settle_units(made, needed, covariate="price", **more)
 
 
 def check(made, logs, chosen, needed=EVERYTHING, declared=None):

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recsys.attribution import experiment
 from recsys.attribution.engine import Engine
-from recsys.attribution.experiment import Asked
 from recsys.errors import ConfigError
 from recsys.evaluation.experiment import cap as capping
 from recsys.evaluation.experiment import columns as sorting
@@ -42,29 +40,6 @@ class Settled:
         return Products.of(self.needs.columns, self.needs.pairs)
 
 
-def settle(
-    joined: Joined,
-    asked: Asked,
-    needs: Needs,
-    *,
-    slices: Sequence[str] | None = None,
-    covariate: str | None = None,
-    buckets: int = units.BUCKETS,
-    cap: int | None = None,
-    by_day: bool = False,
-) -> Settled:
-    """Make the tables of the experiment's units; ``experiment.prepare`` comes first.
-
-    ``slices``: some of the slice keys; None is all but ``covariate``, the one whose value at the first assignment is a
-    number to adjust for. ``cap``: the most revenue of a unit that counts, in millionths; None is the 99th percentile.
-    ``by_day``: the day of an exposure is a slice, too.
-    """
-    experiment.settle(joined, asked)
-    return settle_units(
-        joined, needs, slices=slices, covariate=covariate, buckets=buckets, cap=cap, by_day=by_day
-    )  # fmt: skip
-
-
 def settle_units(
     joined: Joined,
     needs: Needs,
@@ -75,8 +50,13 @@ def settle_units(
     cap: int | None = None,
     by_day: bool = False,
 ) -> Settled:
-    """The same, where the relations of the experiment are there already. ConfigError for a key that was not staged, for
-    a number of buckets that does not divide the finest, and for a column that no unit has."""
+    """Make the tables of the experiment's units; ``experiment.settle``, or ``settle_users``, comes first.
+
+    ``slices``: some of the slice keys; None is all but ``covariate``, the one whose value at the first assignment is a
+    number to adjust for. ``cap``: the most revenue of a unit that counts, in millionths; None is the 99th percentile.
+    ``by_day``: the day of an exposure is a slice, too. ConfigError for a key that was not staged, for a number of
+    buckets that does not divide the finest, and for a column that no unit has.
+    """
     if buckets < 1 or units.FINE % buckets:
         raise ConfigError("no usable number of buckets", where="buckets", found=str(buckets), expected="a power of 2")
     if cap is not None and cap < 0:
