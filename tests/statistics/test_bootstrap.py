@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from latency_bins import bins_of
 from recsys.statistics.bootstrap import quantile_difference, quantile_level, ratios, replicates
-from recsys.statistics.histogram import LOWEST, Histogram, bins_of, histogram
+from recsys.statistics.histogram import LOWEST, Histogram, histogram
 from recsys.statistics.ratio import t_quantile
 
 EMPTY = histogram([], 8)

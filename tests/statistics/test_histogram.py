@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.statistics.histogram import BINS_PER_E, LOWEST, SMALLEST, bins_of, histogram, quantile, quantiles
+from latency_bins import bins_of
+from recsys.statistics.histogram import BINS_PER_E, LOWEST, SMALLEST, histogram, quantile, quantiles
 
 latencies = st.lists(st.floats(0, 1e7, allow_subnormal=False), min_size=1, max_size=200)
 

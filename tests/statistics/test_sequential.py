@@ -1,4 +1,4 @@
-"""Reaches: against the paper's own form of the sequence, scipy's t and normal, and the guards by hand."""
+"""Reaches: against the paper's own form of the sequence, scipy's t, and the guards by hand."""
 
 import math
 
@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.statistics.sequential import DEFAULT_PLANNED, always_valid_p, enough, equivalent_level, fixed_reach, reach
+from recsys.statistics.sequential import DEFAULT_PLANNED, always_valid_p, enough, fixed_reach, reach
 
 
 @pytest.mark.parametrize("units", [1, 50, 5_000, 3_000_000])
@@ -45,16 +45,9 @@ def test_looking_at_any_time_costs_width():
         assert reach(units, level=0.95) > fixed_reach(units - 1, 0.95)
 
 
-@given(st.floats(0, 8))
-def test_the_equivalent_level_is_that_of_a_normal_interval(z):
-    """1 − 2(1 − Φ(z))."""
-    assert equivalent_level(z) == pytest.approx(1 - 2 * scipy.stats.norm.sf(z), abs=1e-15)
-
-
 def test_nothing_reaches_everywhere_and_nonsense_is_refused():
-    """No unit: infinite. Levels outside of (0, 1), plans of nothing and negative reaches are errors."""
+    """No unit: infinite. Levels outside of (0, 1) and plans of nothing are errors."""
     assert reach(0, level=0.95) == math.inf
-    assert equivalent_level(math.inf) == 1.0
     for wrong in (0, 1, -0.5, 95, math.nan):
         with pytest.raises(ValueError, match="between 0 and 1"):
             reach(10, level=wrong)
@@ -62,9 +55,6 @@ def test_nothing_reaches_everywhere_and_nonsense_is_refused():
             fixed_reach(10, wrong)
     with pytest.raises(ValueError, match="at least 1; found 0"):
         reach(10, level=0.95, planned=0)
-    for wrong in (-1, math.nan):
-        with pytest.raises(ValueError, match="0 or more"):
-            equivalent_level(wrong)
 
 
 def test_what_is_enough():

@@ -62,13 +62,6 @@ def histogram(cells: Iterable[tuple[int, int, int]] | np.ndarray, buckets: int) 
     return Histogram(bins, counts)
 
 
-def bins_of(latencies: np.ndarray) -> np.ndarray:
-    """The bin of each latency in ms."""
-    seen = np.maximum(latencies, SMALLEST)
-    bins = np.floor(np.log(seen) * BINS_PER_E).astype(np.int64)
-    return np.where(latencies < SMALLEST, LOWEST, bins)
-
-
 def quantile(bins: np.ndarray, counts: np.ndarray, q: float) -> float | None:
     """The quantile of one row of counts, in ms; None of nothing. ValueError for q outside of (0, 1)."""
     value = float(quantiles(bins, counts[None], q)[0])

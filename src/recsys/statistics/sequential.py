@@ -70,13 +70,6 @@ def fixed_reach(degrees: float, level: float) -> float:
     return t_quantile(degrees, level) if degrees > 0 else math.inf
 
 
-def equivalent_level(reach: float) -> float:
-    """The level of a normal interval that reaches so far: 1 − 2(1 − Φ(reach)). For methods that ask for a level."""
-    if not reach >= 0:
-        raise ValueError(f"a reach is 0 or more; found {reach}")
-    return math.erf(reach / math.sqrt(2))
-
-
 def enough(nonzero_by_arm: Mapping[str, int], units_by_arm: Mapping[str, int]) -> str:
     """Empty where a sequence over these arms may decide, else the reason, in words, why not yet.
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from experiment_oracle import Logs
+from latency_bins import bins_of
 from recsys.errors import ConfigError
 from recsys.evaluation.experiment import impressions, measures, reduce
 from recsys.evaluation.experiment.needs import Needs, needs, of_columns
 from recsys.evaluation.experiment.unit_arrays import unit_arrays
-from recsys.statistics.histogram import bins_of
 from unit_checks import CHOSEN, EVERYTHING, check, joining, reduced
 from unit_logs import START, at, random_logs
 
