@@ -5,7 +5,7 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from recsys.statistics.rarefaction import Shown, coverage, gini, jackknife, novelty, spread_difference
+from recsys.statistics.rarefaction import Shown, coverage, gini, novelty, spread_difference
 from recsys.statistics.ratio import t_quantile
 
 ITEMS, GROUPS = 300, 64
@@ -41,13 +41,29 @@ def plain(name, counts):
     return np.abs(counts[:, None] - counts[None]).sum() / (2 * len(counts) ** 2 * counts.mean())
 
 
+def as_it_is(shown, statistic):
+    """The figure of an arm at all of its impressions."""
+    cut = shown.cut.sum(axis=0, keepdims=True)
+    return statistic(cut, cut if shown.beyond is None else cut + shown.beyond.sum(axis=0))[0]
+
+
 @pytest.mark.parametrize("name", STATISTICS)
-def test_the_figure_and_its_error_are_those_of_a_plain_jackknife(name):
-    """Value from the definition; error from leaving out each group in turn."""
-    shown = arm(np.random.default_rng(1), 200)
-    found = jackknife(shown, STATISTICS[name])
-    assert found.value == pytest.approx(plain(name, shown.cut.sum(axis=0)), rel=1e-9)
-    left = [plain(name, np.delete(shown.cut, g, axis=0).sum(axis=0)) for g in range(GROUPS) if shown.cut[g].any()]
+def test_a_figure_is_that_of_its_definition(name):
+    """Of all impressions, and of what the smaller arm shows in a comparison, which nothing is drawn of."""
+    one, other = arm(np.random.default_rng(1), 200), arm(np.random.default_rng(2), 400)
+    wanted = pytest.approx(plain(name, one.cut.sum(axis=0)), rel=1e-9)
+    assert as_it_is(one, STATISTICS[name]) == wanted
+    assert spread_difference(one, other, STATISTICS[name], seed=1).control == wanted
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_the_error_of_an_arm_is_that_of_a_plain_jackknife(name):
+    """Against a larger arm that shows one item alone, whose figure is the same at every depth, all error is the other
+    arm's: that of leaving out each of its groups in turn."""
+    one, same = arm(np.random.default_rng(1), 200), np.zeros((GROUPS, ITEMS), dtype=np.int64)
+    same[:, 0] = one.impressions
+    found = spread_difference(one, Shown(same), STATISTICS[name], seed=1)
+    left = [plain(name, np.delete(one.cut, g, axis=0).sum(axis=0)) for g in range(GROUPS) if one.cut[g].any()]
     assert found.degrees == len(left) - 1
     assert found.se == pytest.approx(np.sqrt((len(left) - 1) * np.var(left)), rel=1e-9)
 
@@ -71,7 +87,7 @@ def runs(name, sizes, count, seed, *, steep=1.1):
     for run in range(count):
         one, other = arm(rng, sizes[0]), arm(rng, sizes[1], steep)
         found = spread_difference(one, other, STATISTICS[name], seed=run)
-        raw = jackknife(other, STATISTICS[name]).value - jackknife(one, STATISTICS[name]).value
+        raw = as_it_is(other, STATISTICS[name]) - as_it_is(one, STATISTICS[name])
         rows.append((found.value / found.se / t_quantile(found.degrees, 0.95), found.value, raw, found.se))
     return np.array(rows).T
 
@@ -124,11 +140,11 @@ def test_novelty_looks_at_all_ranks():
     """Within the cut are the impressions that are averaged; the shares are of all impressions."""
     rng = np.random.default_rng(8)
     cut, beyond = rng.poisson(3, (10, 20)), rng.poisson(5, (10, 20))
-    found = jackknife(Shown(cut, beyond), novelty)
     inside, overall = cut.sum(axis=0), (cut + beyond).sum(axis=0)
-    assert found.value == pytest.approx(-(inside * np.log2(overall / overall.sum())).sum() / inside.sum())
+    wanted = pytest.approx(-(inside * np.log2(overall / overall.sum())).sum() / inside.sum())
     larger = Shown(np.tile(cut, (3, 1)), np.tile(beyond, (3, 1)))
     compared = spread_difference(Shown(cut, beyond), larger, novelty, seed=1)
+    assert compared.control == wanted
     assert abs(compared.value) < 3 * compared.se
     assert compared.impressions == cut.sum()
 
@@ -155,28 +171,23 @@ def test_which_arm_is_the_control_is_a_sign(name):
     assert there == pytest.approx(back, rel=0.15)
 
 
-def test_a_third_arm_sets_the_depth():
-    """With ``most``, both arms are taken at the impressions of a smaller third one."""
-    one, other = arm(np.random.default_rng(9), 500), arm(np.random.default_rng(10), 500)
-    found = spread_difference(one, other, coverage(ITEMS), seed=1, most=700)
-    assert found.impressions == 700
-    assert found.control < jackknife(one, coverage(ITEMS)).value
-    assert found == spread_difference(one, other, coverage(ITEMS), seed=1, most=700)
-    assert found != spread_difference(one, other, coverage(ITEMS), seed=2, most=700)
+def test_the_larger_arm_is_taken_at_the_depth_of_the_smaller():
+    """Its figure is of as many impressions, by draws that the seed decides."""
+    one, other = arm(np.random.default_rng(9), 500), arm(np.random.default_rng(10), 150)
+    found = spread_difference(one, other, coverage(ITEMS), seed=1)
+    assert found.impressions == other.impressions < one.impressions
+    assert found.control < as_it_is(one, coverage(ITEMS))
+    assert found == spread_difference(one, other, coverage(ITEMS), seed=1)
+    assert found != spread_difference(one, other, coverage(ITEMS), seed=2)
 
 
 def test_what_has_no_interval_says_why():
     """Nothing shown, one group, groups that do not differ: no interval, and a word on it."""
     nothing, some = Shown(np.zeros((4, 3), int)), Shown(np.array([[1, 2, 0], [0, 3, 1], [2, 0, 0], [0, 0, 0]]))
-    assert jackknife(nothing, novelty).value is None
     assert spread_difference(nothing, some, novelty, seed=1).note == "an arm was shown nothing"
-    assert spread_difference(some, some, novelty, seed=1, most=0).value is None
     one = Shown(np.array([[1, 2, 0]]))
-    assert (jackknife(one, novelty).se, jackknife(one, novelty).note[:9]) == (None, "one group")
     assert "one group" in spread_difference(one, some, novelty, seed=1).note
     still = Shown(np.ones((4, 3), int))
-    assert jackknife(still, coverage(3)).note == "groups do not differ: no interval can be given"
     same = spread_difference(still, still, coverage(3), seed=1)
     assert (same.value, same.se, same.note[:20]) == (0.0, None, "groups do not differ")
     assert "rough" in spread_difference(some, some, gini(3), seed=1).note
-    assert jackknife(some, coverage(3)).degrees == 2

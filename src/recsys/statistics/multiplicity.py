@@ -12,22 +12,11 @@ not counted, stays without one, and is not dropped. An adjusted p is compared wi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
-class Family:
-    """``p`` and ``adjusted`` by question, both None where there was no p-value; ``m`` counts the others."""
-
-    name: str
-    method: str
-    m: int
-    p: Mapping[str, float | None] = field(default_factory=dict)
-    adjusted: Mapping[str, float | None] = field(default_factory=dict)
-
-
-def adjust(p_values: Mapping[str, float | None], method: str, *, name: str = "") -> Family:
-    """The family with its p-values adjusted by one of ``METHODS``. ValueError for another, and for a p that is none."""
+def adjust(p_values: Mapping[str, float | None], method: str) -> dict[str, float | None]:
+    """The p-values of a family by question, adjusted by one of ``METHODS``; None where there was none. ValueError for
+    another method, and for a p that is none."""
     if method not in METHODS:
         raise ValueError(f"a method is one of {', '.join(METHODS)}; found {method!r}")
     for question, p in p_values.items():
@@ -36,7 +25,7 @@ def adjust(p_values: Mapping[str, float | None], method: str, *, name: str = "")
     ranked = sorted((p, question) for question, p in p_values.items() if p is not None)
     adjusted = METHODS[method]([p for p, _ in ranked])
     found = {question: value for (_, question), value in zip(ranked, adjusted, strict=True)}
-    return Family(name, method, len(ranked), dict(p_values), {question: found.get(question) for question in p_values})
+    return {question: found.get(question) for question in p_values}
 
 
 def bonferroni(ascending: Sequence[float]) -> list[float]:

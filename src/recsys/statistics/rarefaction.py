@@ -54,8 +54,8 @@ Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure, or candidate − control. ``value`` is None where nothing was shown; ``se`` is None where ``note`` says
-    why. ``impressions``: how many each arm was rarefied to."""
+    """Candidate − control, and the figure of either. ``value`` is None where an arm was shown nothing; ``se`` is None
+    where ``note`` says why. ``impressions``: how many each arm was rarefied to."""
 
     value: float | None
     se: float | None = None
@@ -92,27 +92,11 @@ def novelty(cut: np.ndarray, overall: np.ndarray) -> np.ndarray:
     return np.maximum(bits, 0.0)
 
 
-def jackknife(shown: Shown, statistic: Statistic) -> Spread:
-    """The figure of one log as it is, with its error."""
-    arm = _Arm(shown.occupied(), statistic, 0, 1)
-    if not arm.total:
-        return Spread(None, note="nothing was shown")
-    value = arm.value(arm.total)[0]
-    if arm.groups < 2:
-        return Spread(value, impressions=arm.total, note="one group of users: no interval can be given")
-    variance = _variance([arm.value(arm.total - int(arm.sizes[gone]), gone)[0] for gone in range(arm.groups)])
-    note = "" if variance else "groups do not differ: no interval can be given"
-    return Spread(value, math.sqrt(variance) or None, arm.groups - 1, impressions=arm.total, note=note)
-
-
-def spread_difference(
-    control: Shown, candidate: Shown, statistic: Statistic, *, seed: int, draws: int = DRAWS, most: int | None = None
-) -> Spread:
-    """Candidate − control at the impressions of the arm that has fewer, and at no more than ``most`` of them, where a
-    third arm has fewer still."""
-    before = _Arm(control.occupied(), statistic, seed, draws)
-    after = _Arm(candidate.occupied(), statistic, seed + 1, draws)
-    depth = _depth(before.total, after.total, most)
+def spread_difference(control: Shown, candidate: Shown, statistic: Statistic, *, seed: int) -> Spread:
+    """Candidate − control at the impressions of the arm that has fewer."""
+    before = _Arm(control.occupied(), statistic, seed)
+    after = _Arm(candidate.occupied(), statistic, seed + 1)
+    depth = min(before.total, after.total)
     if not depth:
         return Spread(None, note="an arm was shown nothing")
     (one, one_noise), (other, other_noise) = before.value(depth), after.value(depth)
@@ -120,7 +104,7 @@ def spread_difference(
     if groups < 2:
         note = "an arm has one group of users: no interval can be given"
         return Spread(other - one, None, 0, one, other, depth, note)
-    variance = one_noise + other_noise + _without(before, after, most) + _without(after, before, most)
+    variance = one_noise + other_noise + _without(before, after) + _without(after, before)
     note = _note(variance, depth, before, after)
     return Spread(other - one, math.sqrt(variance) or None, groups - 1, one, other, depth, note)
 
@@ -132,13 +116,9 @@ def _note(variance: float, depth: int, *arms: _Arm) -> str:
     return f"an arm is rarefied to {fewest:.1f} groups of users: it is rough" if fewest < FEW_GROUPS else ""
 
 
-def _depth(one: int, other: int, most: int | None) -> int:
-    return min(one, other) if most is None else min(one, other, most)
-
-
-def _without(arm: _Arm, other: _Arm, most: int | None) -> float:
+def _without(arm: _Arm, other: _Arm) -> float:
     """The jackknife's variance of the difference over the groups of ``arm``."""
-    depths = [_depth(arm.total - int(size), other.total, most) for size in arm.sizes]
+    depths = [min(arm.total - int(size), other.total) for size in arm.sizes]
     fixed = {depth: other.value(depth)[0] for depth in _grid(depths)}
     theirs = np.interp(depths, list(fixed), list(fixed.values()))
     own = [arm.value(depth, gone)[0] for gone, depth in enumerate(depths)]
@@ -150,24 +130,23 @@ def _grid(depths: list[int]) -> list[int]:
     return sorted({int(depth) for depth in np.linspace(min(depths), max(depths), 5)})
 
 
-def _variance(values: list[float] | np.ndarray) -> float:
-    values = np.asarray(values, dtype=float)
+def _variance(values: np.ndarray) -> float:
     if np.ptp(values) <= 1e-13 * np.abs(values).max(initial=0.0):
         return 0.0
     return float((len(values) - 1) * np.var(values))
 
 
 class _Arm:
-    """An arm's groups in so many random orders."""
+    """An arm's groups in ``DRAWS`` random orders."""
 
-    def __init__(self, shown: Shown, statistic: Statistic, seed: int, draws: int) -> None:
+    def __init__(self, shown: Shown, statistic: Statistic, seed: int) -> None:
         self.cut = shown.cut.astype(float)
         self.beyond = None if shown.beyond is None else shown.beyond.astype(float)
         self.sizes = shown.cut.sum(axis=1)
         self.groups, self.total = len(self.sizes), int(self.sizes.sum())
-        self._statistic, self._seed, self._draws = statistic, seed, draws
+        self._statistic, self._seed = statistic, seed
         rng = np.random.default_rng([seed, 0])
-        self._orders = np.array([rng.permutation(self.groups) for _ in range(draws)]).reshape(draws, -1)
+        self._orders = np.array([rng.permutation(self.groups) for _ in range(DRAWS)]).reshape(DRAWS, -1)
 
     def value(self, depth: int, gone: int | None = None) -> tuple[float, float]:
         """At ``depth`` impressions, without group ``gone``: the mean over the draws, and its variance by chance."""
@@ -176,16 +155,16 @@ class _Arm:
             kept[gone] = False
         if depth == self.sizes[kept].sum():
             return float(self._of(kept[None].astype(float), None)[0]), 0.0
-        orders = self._orders[kept[self._orders]].reshape(self._draws, -1)
+        orders = self._orders[kept[self._orders]].reshape(DRAWS, -1)
         until = np.cumsum(self.sizes[orders], axis=1)
         last = (until < depth).sum(axis=1)
-        here = np.arange(self._draws)
-        whole = np.zeros((self._draws, self.groups))
+        here = np.arange(DRAWS)
+        whole = np.zeros((DRAWS, self.groups))
         np.put_along_axis(whole, orders, (np.arange(orders.shape[1]) < last[:, None]).astype(float), axis=1)
         cut_group = orders[here, last]
         taken = depth - (until[here, last] - self.sizes[cut_group])
         values = self._of(whole, list(zip(cut_group.tolist(), taken.tolist(), strict=True)))
-        return float(values.mean()), float(values.var(ddof=1) / self._draws) if self._draws > 1 else 0.0
+        return float(values.mean()), float(values.var(ddof=1) / DRAWS)
 
     def _of(self, whole: np.ndarray, parts: list[tuple[int, int]] | None) -> np.ndarray:
         """The statistic of sums of whole groups, and in each row a part of one more."""

@@ -22,27 +22,19 @@ from recsys.statistics.srm import declared_shares
 
 ALARM = 1_000.0
 CONCENTRATION = 100.0
-_LARGEST = 709.0
-"""exp of more is over the largest float."""
 
 
 @dataclass(frozen=True)
 class RunningSampleRatio:
-    """``expected``: units that each declared arm should have. ``e`` is infinite where a float cannot hold it, ``log_e``
-    never. Both are of no evidence, 1 and 0, where there is nothing to compare, and ``note`` says why."""
+    """``expected``: units that each declared arm should have. ``log_e`` is 0, no evidence, where there is nothing to
+    compare, and ``note`` says why."""
 
     observed: dict[str, int]
     expected: dict[str, float]
-    declared: bool
     log_e: float = 0.0
     absent: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     note: str = ""
-
-    @property
-    def e(self) -> float:
-        """The e-value."""
-        return math.exp(self.log_e) if self.log_e < _LARGEST else math.inf
 
     @property
     def alarm(self) -> bool:
@@ -64,7 +56,7 @@ def running_sample_ratio(counts: Mapping[str, int], weights: Mapping[str, float]
     total = sum(inside)
     note = "there is no unit" if total == 0 else "there is one arm" if len(shares) < 2 else ""
     return RunningSampleRatio(
-        observed=seen, expected={arm: total * share for arm, share in shares.items()}, declared=weights is not None,
+        observed=seen, expected={arm: total * share for arm, share in shares.items()},
         log_e=0.0 if note else _log_e(inside, list(shares.values())),
         absent=[arm for arm in shares if arm not in seen], unexpected=[arm for arm in seen if arm not in shares],
         note=note,

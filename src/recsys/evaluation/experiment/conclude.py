@@ -109,7 +109,7 @@ def _described(
     """The decision with what does not decide, corrected for its number."""
     method = pair.config.method
     others = [measured(each, pair, look) for each in secondary]
-    found = adjust({each.metric: each.effect.p for each in others}, method).adjusted
+    found = adjust({each.metric: each.effect.p for each in others}, method)
     return Candidate(
         decision=decision,
         exposures_per_user=measured(measures.RATIOS[ALWAYS], pair, look),
@@ -121,12 +121,12 @@ def _described(
 
 
 def _adjusted_slices(found: list[SliceEffect], method: str) -> list[SliceEffect]:
-    family = adjust({str(place): each.effect.p for place, each in enumerate(found)}, method).adjusted
+    family = adjust({str(place): each.effect.p for place, each in enumerate(found)}, method)
     return [replace(each, adjusted_p=family[str(place)]) for place, each in enumerate(found)]
 
 
 def _adjusted_interactions(found: list[Interaction], method: str) -> list[Interaction]:
-    family = adjust({str(place): each.p for place, each in enumerate(found)}, method).adjusted
+    family = adjust({str(place): each.p for place, each in enumerate(found)}, method)
     return [replace(each, adjusted_p=family[str(place)]) for place, each in enumerate(found)]
 
 

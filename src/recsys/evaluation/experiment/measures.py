@@ -20,8 +20,6 @@ Better = Literal["higher", "lower"]
 MICRO = 1_000_000
 EXPOSURES, CLICKS, CONVERSIONS, REVENUE = "exposures", "clicks", "conversions", "revenue"
 UNCAPPED, ERRORS, EMPTY, RESPONDED = "revenue_uncapped", "errors", "empty", "responded"
-SCALES = {REVENUE: MICRO, UNCAPPED: MICRO}
-"""The unit of a column is 1/scale; those that are not named count, and scores are in units of 1/``SCALE``."""
 
 
 @dataclass(frozen=True)

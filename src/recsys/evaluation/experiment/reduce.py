@@ -49,7 +49,7 @@ class Sums:
     latency_withheld: str = ""
 
 
-def sums(settled: Settled, *, slice_buckets: bool = True, count_users: bool = False) -> Sums:
+def sums(settled: Settled, *, count_users: bool = False) -> Sums:
     """All sums of the experiment. ``count_users``: also how many users the latencies of each bucket are of."""
     engine = settled.engine
     arms = _arms(settled)
@@ -60,8 +60,7 @@ def sums(settled: Settled, *, slice_buckets: bool = True, count_users: bool = Fa
         left_out[key] = _choose(settled, cut)
         _sum_buckets(settled, cut)
         slices |= {(key, value): found for value, found in _by_value(settled, arms).items()}
-        if slice_buckets:
-            in_slices |= {(key, value): found for value, found in _buckets(settled, list(arms)).items()}
+        in_slices |= {(key, value): found for value, found in _buckets(settled, list(arms)).items()}
     days, days_left_out = _days(settled, arms) if settled.by_day else ({}, 0)
     fine = engine.rows("SELECT DISTINCT fine FROM unit_values")
     return Sums(

@@ -28,7 +28,6 @@ MOST_CELLS = 4_000_000
 """Cells of stratum, rank and group of users that are held at a time."""
 UNIT = 2**20
 
-Counts = npt.NDArray[np.int64]
 Cells = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
