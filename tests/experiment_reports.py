@@ -281,12 +281,13 @@ def unbelievable():
     return report(experiment(candidate(decide(found)), log_e=24.4, sources=sources), of_quality=quality(0.71))
 
 
-def two():
+def two(arms=("A", "B", "C"), checks=CHECKS):
     """Two candidates that share the error: one ships, the other is rolled back."""
     rule = {"candidates": 2, "alpha_each": 0.025}
-    first = evidence([shown()], rails(), CHECKS, [NEEDED], **rule)
-    second = replace(evidence([shown(-0.03, -0.01)], rails(), [*CHECKS, check(name="C only")], **rule), candidate="C")
-    return report(experiment(candidate(decide(first)), candidate(decide(second)), who=trial(("A", "B", "C"))))
+    first = replace(evidence([shown()], rails(), checks, [NEEDED], **rule), control=arms[0], candidate=arms[1])
+    only = [*checks, check(name="of one only")]
+    second = replace(evidence([shown(-0.03, -0.01)], rails(), only, **rule), control=arms[0], candidate=arms[2])
+    return report(experiment(candidate(decide(first)), candidate(decide(second)), who=trial(arms)))
 
 
 def empty():

@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 
+import decision_evidence
 import experiment_reports as reports
 from recsys.evaluation import render
 from recsys.evaluation.render import experiment_tables
@@ -164,6 +165,25 @@ def test_hostile_names_stay_text(browser, pages):
     assert (images, links) == ([], [])
     assert not {"\x1b", "\u202e"} & set(raw)
     assert "\\x1b[31mred" in told
+
+
+MARKS = re.compile(r'<b class="mark [a-z]+">[^<]*</b>|class="verdict [a-z]+"')
+"""What is set apart by a colour."""
+
+
+def results(arms):
+    """What the page of two candidates sets apart, and how many rows of tables its Markdown has."""
+    report = reports.two(arms, [*reports.CHECKS, decision_evidence.check(0.71, 0.95, name="of both")])
+    return MARKS.findall(render.text(report, "html")), render.text(report, "markdown").count("\n|")
+
+
+def test_the_name_of_an_arm_is_no_result():
+    """Whatever an arm is called, what is set apart as good or bad is the same, and so are the rows that fail."""
+    wanted = results(("A", "B", "C"))
+    assert '<b class="mark bad">FAIL</b>' in wanted[0]
+    names = ["better", "worse", "open", "pass", "fail", "FAIL", "ship"]
+    for place, name in enumerate(names):
+        assert results((names[place - 2], names[place - 1], name)) == wanted, name
 
 
 def test_many_slices_are_cut_and_told(browser, pages):

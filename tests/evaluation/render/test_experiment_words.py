@@ -14,6 +14,7 @@ from recsys.contracts.experiment import Interaction
 from recsys.evaluation import render
 from recsys.evaluation.render import aa_check_words, digits, experiment_tables
 from recsys.evaluation.render import experiment_words as words
+from recsys.evaluation.render.cells import Result
 
 
 @given(st.floats(min_value=1e-8, max_value=1e12), st.sampled_from([1, -1]))
@@ -77,7 +78,7 @@ def test_what_does_not_decide_is_found_by_its_adjusted_p():
     [candidate] = reports.ship().experiment.candidates
     likely = replace(measured(), effect=replace(effect(0.01, 0.03), p=0.01), adjusted_p=0.2)
     [row] = experiment_tables.described([likely], candidate.decision).rows
-    assert row[1] == "no change found"
+    assert row[1] == Result("no change found")
 
 
 def test_an_interval_says_what_it_is_worth():
@@ -156,7 +157,7 @@ def test_an_aa_check_says_what_its_verdict_means():
     assert "hold their error rate" in aa_check_words.meaning(reports.aa_check("fail"))
     assert aa_check_words.summary(reports.aa_check()) == "PASS: 3 metrics, 1,000 splits.\n"
     cells = aa_check_words.cells(reports.aa_check("fail").aa_check)
-    assert [row[1] for row in cells.rows] == ["pass", "FAIL", "unusable"]
+    assert [row[1].text for row in cells.rows] == ["pass", "FAIL", "unusable"]
     assert cells.rows[2][-1] == "no list says how long it took"
 
 

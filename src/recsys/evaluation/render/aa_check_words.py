@@ -6,7 +6,7 @@ from recsys.contracts.experiment import AACheck
 from recsys.contracts.report import Report
 from recsys.evaluation.quality_text import slice_value as shown
 from recsys.evaluation.render import digits
-from recsys.evaluation.render.cells import Cell, Cells, filled, table
+from recsys.evaluation.render.cells import FAIL, PASS, Cell, Cells, Result, filled, table
 from recsys.text import printable
 
 EXPECTED = 0.05
@@ -22,7 +22,7 @@ MEANINGS = {
     "fail": "the tests do not hold their error rate on this log",
     "hold": "it cannot be said whether the tests hold their error rate on this log",
 }
-RESULTS = {"pass": "pass", "fail": "FAIL", "unusable": "unusable"}
+RESULTS = {"pass": PASS, "fail": FAIL, "unusable": Result("unusable", "open")}
 
 
 def title(report: Report) -> str:

@@ -1,8 +1,10 @@
-"""Tables as values, which HTML and Markdown draw alike: text of ours is text, names of a log are ``Name``."""
+"""Tables as values, which HTML and Markdown draw alike: text of ours is text, names of a log are ``Name``, and what was
+found of a row is a ``Result``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -22,7 +24,17 @@ class Name(Struct, frozen=True):
         return slice_value(self.raw)
 
 
-Cell = str | Name
+class Result(Struct, frozen=True):
+    """What was found, in a word. ``status``: what it means, which may be told by a colour beside the word; empty where
+    it speaks neither for nor against."""
+
+    text: str
+    status: Literal["good", "bad", "open", ""] = ""
+
+
+PASS, FAIL, OPEN = Result("pass", "good"), Result("FAIL", "bad"), Result("open", "open")
+
+Cell = str | Name | Result
 
 
 class Cells(Struct, frozen=True, kw_only=True):

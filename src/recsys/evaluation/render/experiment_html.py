@@ -21,10 +21,6 @@ SECTIONS = (
 )  # fmt: skip
 WITHOUT = {"verdict", "integrity", "time", "notes", "origin"}
 """Sections of a report that holds no experiment, for the logs are empty."""
-MARKS = {
-    "pass": "good", "better": "good", "FAIL": "bad", "worse": "bad", "open": "open", "unusable": "open",
-}  # fmt: skip
-"""Results that are set apart, in bold and in a colour: the word says what the colour says."""
 
 
 def render(report: Report) -> str:
@@ -35,7 +31,7 @@ def render(report: Report) -> str:
     return page(
         "experiment.html.j2", report=report, words=_Words(), terms=terms, tables=experiment_tables,
         logs=experiment_logs, quality=report.data_quality, found=found, trial=trial, candidates=candidates,
-        decisions=[each.decision for each in candidates], drawn=_drawn(report, candidates), marks=MARKS,
+        decisions=[each.decision for each in candidates], drawn=_drawn(report, candidates),
         sections=[each for each in SECTIONS if found is not None or each[0] in WITHOUT],
         notes=words.notes(report), configuration=configuration(report),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from recsys.contracts.trial import Bounds, Trial
 from recsys.evaluation.decision import holds
 from recsys.evaluation.render import digits
 from recsys.evaluation.render import experiment_words as words
-from recsys.evaluation.render.cells import Cell, Cells, Name, filled, table
+from recsys.evaluation.render.cells import FAIL, PASS, Cell, Cells, Name, filled, table
 from recsys.evaluation.trial_text import LEFT_OUT
 from recsys.text import printable
 
@@ -35,7 +35,7 @@ def checks(decisions: Sequence[Decision]) -> Cells:
         whose = "all" if len(candidates) == len(decisions) else ", ".join(map(words.shown, candidates))
         rows.append(
             [
-                words.shown(check.name), "pass" if holds(check) else "FAIL", words.sentence(check.told),
+                words.shown(check.name), PASS if holds(check) else FAIL, words.sentence(check.told),
                 *_figures(check), whose if several else "",
             ]
         )  # fmt: skip

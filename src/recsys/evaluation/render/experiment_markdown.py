@@ -12,7 +12,7 @@ from recsys.evaluation.render import experiment_tables as tables
 from recsys.evaluation.render import experiment_terms as terms
 from recsys.evaluation.render import experiment_words as words
 from recsys.evaluation.render import words as shared
-from recsys.evaluation.render.cells import Cell, Cells, Name
+from recsys.evaluation.render.cells import FAIL, Cell, Cells, Name, Result
 from recsys.evaluation.render.markdown import cell, code, table
 from recsys.text import printable
 
@@ -61,7 +61,7 @@ def drawn(cells: Cells) -> str:
 
 
 def _cell(value: Cell) -> str:
-    return code(value.text) if isinstance(value, Name) else prose(value)
+    return code(value.text) if isinstance(value, Name) else prose(value.text if isinstance(value, Result) else value)
 
 
 def _title(report: Report) -> str:
@@ -92,7 +92,7 @@ def _integrity(report: Report) -> Iterator[str]:
         yield f"All {asked} checks pass." if not failed else f"{len(failed)} of {asked} checks fail:"
         if failed:
             cells = logs.checks(decisions)
-            yield drawn(Cells(align=cells.align, headings=cells.headings, rows=[r for r in cells.rows if "FAIL" in r]))
+            yield drawn(Cells(align=cells.align, headings=cells.headings, rows=[r for r in cells.rows if FAIL in r]))
     yield (
         f"Match rate {shared.percent(rates.match)} ({shared.of(rates.match)} outcomes found their exposure); valid "
         f"rate {shared.percent(rates.valid)}; {shared.percent(rates.attribution)} of the outcomes count."

@@ -9,7 +9,7 @@ from recsys.contracts.estimate import Estimate
 from recsys.contracts.experiment import Candidate, DayEffect, SliceEffect
 from recsys.evaluation.render import digits
 from recsys.evaluation.render import experiment_words as words
-from recsys.evaluation.render.cells import Cell, Cells, Name, filled, table
+from recsys.evaluation.render.cells import FAIL, OPEN, PASS, Cell, Cells, Name, Result, filled, table
 
 MAX_SLICES = 20
 MAX_DAYS = 62
@@ -18,8 +18,8 @@ MAX_DAYS = 62
 def primary(decision: Decision) -> Cells:
     """All primary metrics in a row each: the table for those who read one."""
     rows = [
-        [each.metric, words.standing(each), *_levels(each), *_change(each.effect), _n(each.control, each.candidate),
-         _users(each.control, each.candidate)]
+        [each.metric, STANDINGS[words.standing(each)], *_levels(each), *_change(each.effect),
+         _n(each.control, each.candidate), _users(each.control, each.candidate)]
         for each in decision.metrics
     ]  # fmt: skip
     headings = ["metric", "result", *_arms(decision), *CHANGE, "n", "users"]
@@ -27,6 +27,8 @@ def primary(decision: Decision) -> Cells:
 
 
 CHANGE = ("change", "interval", "relative", "relative interval")
+STANDINGS = {"better": Result("better", "good"), "worse": Result("worse", "bad"), "open": OPEN}
+FOUND = {**STANDINGS, **{told: Result(told) for told in ("no change found", "not tested")}}
 
 
 def effects(measured: Measured) -> Cells:
@@ -78,7 +80,7 @@ def guardrails(decision: Decision) -> Cells:
     return filled(table("lllrrrrrrrrl", headings, rows))
 
 
-RESULTS = {"pass": "pass", "fail": "FAIL", "inconclusive": "open"}
+RESULTS = {"pass": PASS, "fail": FAIL, "inconclusive": OPEN}
 
 
 def _compared(rail: Guardrail) -> str:
@@ -106,7 +108,7 @@ def described(measured: Sequence[Measured], decision: Decision) -> Cells:
     rows: list[list[Cell]] = []
     for each in measured:
         corrected = each.effect.p if each.adjusted_p is None else each.adjusted_p
-        said = words.found(corrected, alpha, each.effect.value, each.better)
+        said = FOUND[words.found(corrected, alpha, each.effect.value, each.better)]
         rows.append(
             [
                 each.metric, said, *_levels(each), *_change(each.effect), digits.p(each.effect.p),
@@ -144,7 +146,7 @@ def _slices(key: str, metric: str, largest: Sequence[SliceEffect], decision: Dec
         corrected = each.effect.p if each.adjusted_p is None else each.adjusted_p
         rows.append(
             [
-                Name(each.value), words.found(corrected, alpha, each.effect.value, better), *_levels(each),
+                Name(each.value), FOUND[words.found(corrected, alpha, each.effect.value, better)], *_levels(each),
                 *_change(each.effect), digits.p(each.effect.p), digits.p(each.adjusted_p),
                 digits.level(each.effect.level), _n(each.control, each.candidate),
                 _users(each.control, each.candidate), each.effect.note,
