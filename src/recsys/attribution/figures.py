@@ -8,13 +8,14 @@ from recsys.attribution.experiment import MICRO, SCALES, ArmSums, UnjoinedOutcom
 from recsys.contracts.report import Estimate
 from recsys.contracts.trial import Bounds, Effect, LogFigure
 from recsys.statistics import bounds as ends
-from recsys.statistics.difference import difference
+from recsys.statistics.difference import Difference, difference
 from recsys.statistics.moments import Moments
-from recsys.statistics.ratio import LEVEL, ratio
+from recsys.statistics.ratio import LEVEL, Ratio, ratio
 
 DELTA = "delta method, users as units"
 WELCH = f"{DELTA}; Welch's t"
 WIDENED = f"{DELTA}; widened for the users whom credited outcomes may have"
+NO_INTERVAL = "no interval can be given"
 BOUNDED = ("ctr", "conversion_rate", "revenue_per_exposure")
 """Figures that outcomes without an exposure could change."""
 
@@ -22,6 +23,19 @@ BOUNDED = ("ctr", "conversion_rate", "revenue_per_exposure")
 def lowest(metric: str) -> float:
     """The least that a figure can be: refunds may take revenue below 0."""
     return -math.inf if metric == "revenue_per_exposure" else 0.0
+
+
+def estimated(
+    found: Ratio | Difference, n: int, units: int | None, method: str, *, level: float = LEVEL, note: str | None = None
+) -> Estimate:
+    """What was found, as it is reported. Level and method are of the interval: without one they are not told. ``note``:
+    in place of its own."""
+    said = found.note if note is None else note
+    if found.low is None or found.high is None:
+        return Estimate(value=found.value, n=n, units=units, note=said)
+    return Estimate(
+        value=found.value, n=n, units=units, low=found.low, high=found.high, level=level, method=method, note=said
+    )
 
 
 def estimates(sums: ArmSums) -> dict[str, Estimate]:
@@ -32,7 +46,7 @@ def estimates(sums: ArmSums) -> dict[str, Estimate]:
 def estimate(metric: str, moments: Moments) -> Estimate:
     """A figure of one arm: ``n`` exposures (of ``exposures_per_user`` units) of ``units`` units."""
     found = ratio(moments, lowest=lowest(metric), scale=SCALES[metric])
-    return _estimate(found.value, found.low, found.high, moments.n, moments.units, DELTA, found.note)
+    return estimated(found, moments.n, moments.units, DELTA)
 
 
 def effect(
@@ -50,7 +64,7 @@ def effect(
         label=f"{after} − {before}",
         control=before,
         candidate=after,
-        estimate=_estimate(found.value, found.low, found.high, n, units, WELCH, found.note),
+        estimate=estimated(found, n, units, WELCH),
         bounds=_bounds(metric, reached, n, units, unjoined),
     )
 
@@ -73,7 +87,7 @@ def _bounds(metric: str, found: ends.Bounds | None, n: int, units: int, unjoined
     if found is None:
         return None
     low, high = (
-        _estimate(end.value, end.low, end.high, n, units, WIDENED, "" if end.se else "no interval can be given")
+        estimated(Ratio(end.value, end.se, end.low, end.high, "" if end.se else NO_INTERVAL), n, units, WIDENED)
         for end in (found.low, found.high)
     )
     return Bounds(low=low, high=high, flips=found.flips, note=_assumed(metric, unjoined))
@@ -100,11 +114,3 @@ def _assumed(metric: str, unjoined: UnjoinedOutcomes) -> str:
             f"much as {largest:g}"
         )
     return "; ".join(found)
-
-
-def _estimate(
-    value: float | None, low: float | None, high: float | None, n: int, units: int, method: str, note: str
-) -> Estimate:
-    if low is None or high is None:
-        return Estimate(value=value, n=n, units=units, note=note)
-    return Estimate(value=value, n=n, units=units, low=low, high=high, level=LEVEL, method=method, note=note)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recsys.attribution import experiment, quality, relations
 from recsys.attribution.experiment import SCALES
-from recsys.attribution.figures import BOUNDED, estimate
+from recsys.attribution.figures import BOUNDED, estimate, estimated
 from recsys.attribution.join import Joined
 from recsys.contracts.report import Estimate
 from recsys.evaluation.metrics import reduce as reducing
@@ -12,7 +12,7 @@ from recsys.evaluation.metrics.hit_rate import HitRate
 from recsys.evaluation.metrics.ndcg import NDCG
 from recsys.evaluation.offline_scores import Lost, mean
 from recsys.statistics.moments import Moments
-from recsys.statistics.ratio import LEVEL, ratio
+from recsys.statistics.ratio import ratio
 
 SCORES = (NDCG(10), HitRate(10))
 NAMES = (*BOUNDED, *map(str, SCORES))
@@ -58,10 +58,4 @@ def changes(joined: Joined) -> dict[str, Estimate]:
 
 
 def _change(moments: Moments, scale: int) -> Estimate:
-    found = ratio(moments, scale=scale)
-    if found.low is None or found.high is None:
-        return Estimate(value=found.value, n=moments.n, units=moments.units, note=found.note)
-    return Estimate(
-        value=found.value, n=moments.n, units=moments.units, low=found.low, high=found.high, level=LEVEL,
-        method=PAIRED, note=found.note,
-    )  # fmt: skip
+    return estimated(ratio(moments, scale=scale), moments.n, moments.units, PAIRED)

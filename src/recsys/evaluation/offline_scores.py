@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from recsys.attribution.figures import DELTA
 from recsys.attribution.join import Joined
 from recsys.contracts.report import Estimate
 from recsys.evaluation.metrics import Metric
@@ -19,7 +20,6 @@ from recsys.statistics.missing import widened
 from recsys.statistics.moments import Moments
 from recsys.statistics.ratio import LEVEL, ratio
 
-DELTA = "delta method, users as units"
 WIDENED = f"{DELTA}; widened by the worst case of what is in no log"
 INFERRED = "an inference: orphans credited to lists of the same user count too"
 

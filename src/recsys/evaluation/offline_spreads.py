@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from recsys.attribution.engine import Engine
+from recsys.attribution.figures import estimated
 from recsys.attribution.join import Joined
 from recsys.contracts.report import Estimate
 from recsys.evaluation.metrics import Metric, impressions
@@ -100,7 +101,4 @@ def _estimate(
     groups = GROUPS if len(left_out) < GROUPS else len(rest)  # of the others it is not known which have users
     found = jackknife(figure, rest, groups=groups, level=level, lowest=metric.lowest, highest=metric.highest)
     note = "; ".join(filter(None, (found.note, *told)))
-    if found.low is None:
-        return Estimate(value=figure, n=n, note=note)
-    method = JACKKNIFE.format(kept=len(rest), groups=groups)
-    return Estimate(value=figure, n=n, low=found.low, high=found.high, level=level, method=method, note=note)
+    return estimated(found, n, None, JACKKNIFE.format(kept=len(rest), groups=groups), level=level, note=note)

@@ -9,11 +9,12 @@ from operator import add
 from pathlib import Path
 
 from recsys.attribution import propensities, sources
+from recsys.attribution.figures import estimated
 from recsys.attribution.join import Joined
-from recsys.contracts.report import Estimate, PositionBias, PositionPoint
+from recsys.contracts.report import PositionBias, PositionPoint
 from recsys.evaluation.metrics import positions
 from recsys.statistics import position
-from recsys.statistics.ratio import LEVEL, Ratio
+from recsys.statistics.ratio import LEVEL
 
 METHOD = "intervention harvesting, adjacent ranks; delete-a-group jackknife"
 RATE_METHOD = "delete-a-group jackknife"
@@ -85,8 +86,8 @@ def _identified(joined: Joined, curve: position.Curve, kinds: Sequence[positions
     return PositionBias(
         status="identified",
         points=[_point(point) for point in curve.points],
-        click_rate=_estimate(plain, n, level, RATE_METHOD),
-        corrected_click_rate=_estimate(corrected, n, level, METHOD),
+        click_rate=estimated(plain, n, None, RATE_METHOD, level=level),
+        corrected_click_rate=estimated(corrected, n, None, METHOD, level=level),
         level=level,
         note="; ".join(filter(None, notes)),
     )
@@ -99,9 +100,3 @@ def _point(point: position.Point) -> PositionPoint:
         rank=point.rank, examination=found.value, low=found.low, high=found.high, impressions=point.impressions,
         strata=point.strata, note=found.note,
     )  # fmt: skip
-
-
-def _estimate(found: Ratio, n: int, level: float, method: str) -> Estimate:
-    if found.low is None:
-        return Estimate(value=found.value, n=n, note=found.note)
-    return Estimate(value=found.value, n=n, low=found.low, high=found.high, level=level, method=method, note=found.note)

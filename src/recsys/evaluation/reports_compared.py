@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from recsys.attribution.figures import estimated
 from recsys.contracts.buckets import Buckets, SliceBuckets
 from recsys.contracts.report import Estimate, Report
 from recsys.contracts.report_comparison import Change, Compared, ReportComparison
@@ -144,9 +145,7 @@ def _of_groups(both: _Both, name: str, a: float, b: float, n: int) -> Estimate:
         return Estimate(value=0.0, n=n, low=0.0, high=0.0, level=both.level, method=BY_GROUP)
     groups = len(pairs) if len(one) == len(other) == GROUPS else GROUPS
     found = jackknife(b - a, [y - x for x, y in pairs], groups=groups, level=both.level)
-    if found.low is None:
-        return Estimate(value=b - a, n=n, note=found.note)
-    return Estimate(value=b - a, n=n, low=found.low, high=found.high, level=both.level, method=BY_GROUP)
+    return estimated(found, n, None, BY_GROUP, level=both.level)
 
 
 def _of_sums(both: _Both, place: Place, metric: Scored | IntraListDiversity, a: Estimate, b: Estimate) -> Estimate:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from recsys.attribution.figures import DELTA, estimated
 from recsys.contracts.decision import Effect
 from recsys.contracts.estimate import Estimate
 from recsys.evaluation.experiment.look import Look
 from recsys.evaluation.experiment.measures import RatioMeasure
 from recsys.statistics.aggregates import Aggregates
 from recsys.statistics.comparison import Comparison, compare
-from recsys.statistics.ratio import LEVEL, ratio
+from recsys.statistics.ratio import ratio
 
 CLUSTERED = "users as units (delta method)"
-DELTA = "delta method, users as units"
 
 
 def compared(measure: RatioMeasure, control: Aggregates, candidate: Aggregates) -> Comparison:
@@ -47,9 +47,4 @@ def level(measure: RatioMeasure, sums: Aggregates) -> Estimate:
     """The level of one arm, with an interval of its own: for one look, and about this arm alone."""
     moments = sums.moments(measure.y, measure.n)
     found = ratio(moments, lowest=measure.lowest, highest=measure.highest, scale=measure.scale)
-    if found.low is None or found.high is None:
-        return Estimate(value=found.value, n=moments.n, units=moments.units, note=found.note)
-    return Estimate(
-        value=found.value, n=moments.n, units=moments.units, low=found.low, high=found.high, level=LEVEL,
-        method=DELTA, note=found.note,
-    )  # fmt: skip
+    return estimated(found, moments.n, moments.units, DELTA)
