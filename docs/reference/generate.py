@@ -104,7 +104,7 @@ def _measures() -> Iterator[str]:
     yield (
         "## Of experiments\n\n`run --mode experiment` compares arms by the metrics above, but for "
         "`intra_list_diversity`, by the mean of a score over responded exposures (`ndcg@10|responded`), and by those "
-        "that follow. Coverage, novelty and Gini are of as many impressions as the smallest arm has."
+        "that follow. Coverage, novelty and Gini are of as many impressions as the smaller of the two arms has."
     )
     for name in explained.NAMES:
         yield f"### {name}\n\n{explained.explain(name)}"

@@ -62,7 +62,7 @@ class QuantileMeasure:
 
 @dataclass(frozen=True)
 class SpreadMeasure:
-    """Coverage, novelty or Gini of what an arm was shown, at as many impressions as the smallest arm has."""
+    """Coverage, novelty or Gini of what an arm was shown, at as many impressions as the smaller of two arms has."""
 
     metric: Coverage | Novelty | Gini
 
@@ -82,7 +82,7 @@ class SpreadMeasure:
     @property
     def words(self) -> str:
         """In plain words."""
-        return f"{self.metric} at as many impressions as the smallest arm has"
+        return f"{self.metric} at as many impressions as the smaller of the two arms has"
 
 
 Measure = RatioMeasure | QuantileMeasure | SpreadMeasure

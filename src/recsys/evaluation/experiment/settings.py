@@ -47,8 +47,8 @@ class SrmSettings(Struct, frozen=True, kw_only=True):
 
 
 class SequentialSettings(Struct, frozen=True, kw_only=True):
-    """``horizon``: when the end, before which nothing ships. ``planned_units``: of all arms together, for which
-    the sequence is narrowest."""
+    """``horizon``: when the end, before which nothing ships. ``planned_units``: of the two arms that are compared
+    together, for which the sequence is narrowest."""
 
     enabled: bool = True
     horizon: datetime | None = None
