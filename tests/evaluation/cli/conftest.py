@@ -1,16 +1,22 @@
-"""The program as a person runs it: a process of its own, with its streams, exit status and temporary folder."""
+"""The program as a person runs it, with its streams, exit status and temporary folder: in this process, which saves the
+start of an interpreter, or as a process of its own where that is what is looked at."""
 
+import io
 import itertools
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
+
+from recsys import console
+from recsys.evaluation.cli import app
 
 PROGRAM = Path(sys.executable).with_name("recsys-eval")
 
@@ -24,19 +30,47 @@ class Done:
     err: str
 
 
-@pytest.fixture
-def recsys_eval(tmp_path) -> Callable[..., Done]:
-    """Run `recsys-eval` to its end. It never shows a traceback, and leaves nothing in its temporary folder."""
+def _environment(scratch: Path, salt: str | None) -> dict[str, str]:
+    env = {name: value for name, value in os.environ.items() if name != "EXPOSURE_HASH_SALT"}
+    return env | {"TMPDIR": str(scratch), "COLUMNS": "100"} | ({} if salt is None else {"EXPOSURE_HASH_SALT": salt})
+
+
+def _at_hand(words: Sequence[str], stdin: bytes, env: dict[str, str]) -> Done:
+    """The run in this process, on streams that are files, as a shell's redirection makes them."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        streams = [io.TextIOWrapper(each, encoding="utf-8", write_through=True) for each in (out, err)]
+        with (
+            mock.patch.dict(os.environ, env, clear=True),
+            mock.patch.object(tempfile, "tempdir", None),  # to be looked up in the environment
+            mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
+            mock.patch.object(sys, "stdout", streams[0]),
+            mock.patch.object(sys, "stderr", streams[1]),
+        ):
+            status = console.run(app, "recsys-eval", list(words))
+        told = []
+        for stream in streams:
+            stream.flush()
+            raw = stream.detach()
+            raw.seek(0)
+            told.append(raw.read().decode())
+    return Done(status, *told)
+
+
+def _process(words: Sequence[str], stdin: bytes, env: dict[str, str], **options) -> Done:
+    run = subprocess.run(
+        [PROGRAM, *words], input=stdin, capture_output=True, check=False, env=env, timeout=60, **options
+    )
+    return Done(run.returncode, run.stdout.decode(), run.stderr.decode())
+
+
+def _runner(tmp_path: Path, run: Callable[..., Done]) -> Callable[..., Done]:
+    """A run never shows a traceback, and leaves nothing in its temporary folder."""
     numbers = itertools.count()
 
     def program(*arguments: object, stdin: bytes = b"", salt: str | None = None, **options) -> Done:
-        scratch = tmp_path / f"tmp-{next(numbers)}"
+        scratch = tmp_path / f"tmp-{run.__name__}-{next(numbers)}"
         scratch.mkdir()
-        env = {name: value for name, value in os.environ.items() if name != "EXPOSURE_HASH_SALT"}
-        env |= {"TMPDIR": str(scratch), "COLUMNS": "100"} | ({} if salt is None else {"EXPOSURE_HASH_SALT": salt})
-        words = [PROGRAM, *(str(argument) for argument in arguments)]
-        run = subprocess.run(words, input=stdin, capture_output=True, check=False, env=env, timeout=60, **options)
-        done = Done(run.returncode, run.stdout.decode(), run.stderr.decode())
+        done = run([str(argument) for argument in arguments], stdin, _environment(scratch, salt), **options)
         assert "Traceback" not in done.err, done.err
         assert list(scratch.iterdir()) == []
         scratch.rmdir()
@@ -46,12 +80,23 @@ def recsys_eval(tmp_path) -> Callable[..., Done]:
 
 
 @pytest.fixture
-def at_once(recsys_eval) -> Callable[..., list[Done]]:
-    """Several runs, two at a time: one list of words each."""
+def recsys_eval(tmp_path) -> Callable[..., Done]:
+    """Run `recsys-eval` to its end in this process."""
+    return _runner(tmp_path, _at_hand)
+
+
+@pytest.fixture
+def recsys_eval_process(tmp_path) -> Callable[..., Done]:
+    """Run `recsys-eval` to its end as a process of its own."""
+    return _runner(tmp_path, _process)
+
+
+@pytest.fixture
+def in_turn(recsys_eval) -> Callable[..., list[Done]]:
+    """Several runs, one after the other: one list of words each."""
 
     def programs(*runs: Sequence[object], **options) -> list[Done]:
-        with ThreadPoolExecutor(2) as both:
-            return list(both.map(lambda words: recsys_eval(*words, **options), runs))
+        return [recsys_eval(*words, **options) for words in runs]
 
     return programs
 

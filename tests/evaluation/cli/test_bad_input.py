@@ -69,11 +69,12 @@ def test_validate_names_every_bad_line(recsys_eval, damaged):
 
 
 @pytest.mark.parametrize("command", ["run", "join", "validate"])
-def test_bad_lines_are_left_out_and_counted(recsys_eval, damaged, tmp_path, command):
-    """The commands that read both logs use the sound lines, tell the first faults of each log, and count the rest."""
+def test_bad_lines_are_left_out_and_counted(recsys_eval_process, damaged, tmp_path, command):
+    """The commands that read both logs, as processes, use the sound lines, tell the first faults of each, and count
+    the rest."""
     options, by_log = damaged
     out = {"run": ["--output", tmp_path / "report.json"], "join": ["--format", "json"], "validate": []}[command]
-    done = recsys_eval(command, *options, *out)
+    done = recsys_eval_process(command, *options, *out)
     told = done.out if command == "validate" else done.err
     for _, faults in (by_log["e"], by_log["o"]):
         assert all(f"\n{fault}" in f"\n{told}" for fault in faults[:5])
@@ -89,10 +90,10 @@ def test_bad_lines_are_left_out_and_counted(recsys_eval, damaged, tmp_path, comm
 
 
 @pytest.mark.parametrize(("command", "log"), [("convert", "s"), ("hash", "o")])
-def test_convert_and_hash_leave_bad_lines_out(recsys_eval, damaged, tmp_path, command, log):
+def test_convert_and_hash_leave_bad_lines_out(recsys_eval_process, damaged, tmp_path, command, log):
     """The sound lines are written, every bad one is told on stderr, and the exit status is 1."""
     path, faults = damaged[1][log]
-    done = recsys_eval(command, "--input", path, "--output", tmp_path / "made.jsonl", salt="salt")
+    done = recsys_eval_process(command, "--input", path, "--output", tmp_path / "made.jsonl", salt="salt")
     assert (done.status, done.out) == (1, "")
     *told, account = done.err.splitlines()
     assert len(told) == len(faults)
@@ -113,7 +114,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_cannot_be_read(at_once, logs, tmp_path, name):
+def test_a_file_that_cannot_be_read(in_turn, logs, tmp_path, name):
     """Every command says where, what was found and what to do, in one line; status 1; an old output stays."""
     content, message = FILES[name]
     path, old = tmp_path / name, tmp_path / "old.parquet"
@@ -132,7 +133,7 @@ def test_a_file_that_cannot_be_read(at_once, logs, tmp_path, name):
         ("convert", "--input", path, *output),
         ("hash", "--input", path, *output),
     ]
-    for done in at_once(*ran, salt="salt"):
+    for done in in_turn(*ran, salt="salt"):
         assert (done.status, done.out) == (1, "")
         [line] = done.err.splitlines()
         assert line.startswith(f"recsys-eval: {path}: ")
@@ -140,7 +141,7 @@ def test_a_file_that_cannot_be_read(at_once, logs, tmp_path, name):
     assert old.read_text() == "old"
 
 
-def test_the_wrong_log(recsys_eval, at_once, logs, write, tmp_path):
+def test_the_wrong_log(recsys_eval, in_turn, logs, write, tmp_path):
     """A log of other records is named, with what to do; nothing is written."""
     _, shown, _, clicked = logs
     audit = write("audit.jsonl", *map(service_record, range(3)))
@@ -161,7 +162,7 @@ def test_the_wrong_log(recsys_eval, at_once, logs, write, tmp_path):
         ("hash", "--input", binary): "no line at its beginning looks like a record that is known",
     }
     ran = [[*words, *(output if words[0] != "join" else [])] for words in cases]
-    for done, told in zip(at_once(*ran, salt="salt"), cases.values(), strict=True):
+    for done, told in zip(in_turn(*ran, salt="salt"), cases.values(), strict=True):
         assert (done.status, done.out) == (1, ""), told
         [line] = done.err.splitlines()
         assert told in line
@@ -171,9 +172,9 @@ def test_the_wrong_log(recsys_eval, at_once, logs, write, tmp_path):
     assert "To make exposure.v1 of it: recsys-eval convert" in done.err
 
 
-def test_one_file_given_twice(at_once, logs, tmp_path):
+def test_one_file_given_twice(in_turn, logs, tmp_path):
     """By the same name or through a folder: every row would be a repeat of itself, so it is refused by name."""
-    for done in at_once(
+    for done in in_turn(
         ["run", *logs, "--outcomes", tmp_path / "out*.jsonl"],
         ["join", "--exposures", tmp_path / "exp*", *logs],
         ["validate", "--input", tmp_path, "--input", logs[3]],

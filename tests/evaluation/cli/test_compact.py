@@ -63,18 +63,18 @@ def figures(text):
     return report
 
 
-def test_the_commands_say_the_same_of_both(compacted, at_once, tmp_path):
+def test_the_commands_say_the_same_of_both(compacted, in_turn, tmp_path):
     """`join`, `run` and `validate` give the figures of the logs, with their invalid lines and what is known to be lost,
     and the same exit status."""
     named, done = compacted
     folder = shlex.split(done.out.splitlines()[-1])
     for command in (["join", "--format", "json"], ["validate", "--format", "json"]):
-        lines, table = at_once([*command, *named], [*command, *folder])
+        lines, table = in_turn([*command, *named], [*command, *folder])
         assert lines.status == table.status
         assert figures(lines.out) == figures(table.out)
         assert '"invalid": 1' in lines.out
     paths = [tmp_path / f"{name}.json" for name in ("lines", "table")]
-    lines, table = at_once(["run", *named, "--output", paths[0]], ["run", *folder, "--output", paths[1]])
+    lines, table = in_turn(["run", *named, "--output", paths[0]], ["run", *folder, "--output", paths[1]])
     assert lines.status == table.status
     report, other = (figures(path.read_text()) for path in paths)
     assert report == other
@@ -82,19 +82,19 @@ def test_the_commands_say_the_same_of_both(compacted, at_once, tmp_path):
     assert report["data_quality"]["gaps"][0]["lost"] == 1
 
 
-def test_the_doctor_and_a_trace_say_the_same_of_both(compacted, at_once):
+def test_the_doctor_and_a_trace_say_the_same_of_both(compacted, in_turn):
     """`doctor` has the same findings, of the same causes, and `trace` the same list with the same fates: what differs
     are the places of lines."""
     named, done = compacted
     folder = shlex.split(done.out.splitlines()[-1])
-    one, other = at_once(*(["doctor", *options, "--format", "json"] for options in (named, folder)))
+    one, other = in_turn(*(["doctor", *options, "--format", "json"] for options in (named, folder)))
     findings = [
         [(each["detector"], each["severity"], each["cause"]) for each in json.loads(ran.out)["findings"]]
         for ran in (one, other)
     ]
     assert one.status == other.status
     assert findings[0] == findings[1] != []
-    traces = at_once(*(["trace", "r3", *options, "--format", "json"] for options in (named, folder)))
+    traces = in_turn(*(["trace", "r3", *options, "--format", "json"] for options in (named, folder)))
     one, other = (json.loads(ran.out) for ran in traces)
     for part in ("status", "headline", "applied"):
         assert one[part] == other[part], part
@@ -120,7 +120,7 @@ def test_a_copy_is_told(recsys_eval, write, outcome, tmp_path):
     assert done.out.splitlines()[0] == "outcomes: 1 row in 1 new part, nothing of 1 log; 1 row in all"
 
 
-def test_nothing_valid(recsys_eval, at_once, write, exposure, outcome, tmp_path):
+def test_nothing_valid(recsys_eval, in_turn, write, exposure, outcome, tmp_path):
     """Status 1, also when it is asked again, and 0 once there are valid rows; the bad lines are kept all the same, and
     the other commands count them as they count those of the log."""
     log = write("o.jsonl", "bad", "worse")
@@ -129,7 +129,7 @@ def test_nothing_valid(recsys_eval, at_once, write, exposure, outcome, tmp_path)
         assert (done.status, done.out.splitlines()[1:]) == (1, [])
     shown = write("e.jsonl", exposure(1))
     recsys_eval("compact", "--exposures", shown, "--output", tmp_path / "out")
-    lines, table = at_once(
+    lines, table = in_turn(
         ["join", "--format", "json", "--exposures", shown, "--outcomes", log],
         [
             "join",
@@ -149,17 +149,17 @@ def test_nothing_valid(recsys_eval, at_once, write, exposure, outcome, tmp_path)
     assert recsys_eval("compact", "--outcomes", log, "--output", tmp_path / "out").status == 0
 
 
-def test_stdin_and_unfinished_lines(recsys_eval, write, outcome, tmp_path):
+def test_stdin_and_unfinished_lines(recsys_eval_process, write, outcome, tmp_path):
     """Standard input is a log like others; a line that is not whole yet is told, and is no fault."""
     log = write("o.jsonl", outcome(1))
-    done = recsys_eval("compact", "--outcomes", "-", "--output", tmp_path / "out", stdin=log.read_bytes())
+    done = recsys_eval_process("compact", "--outcomes", "-", "--output", tmp_path / "out", stdin=log.read_bytes())
     assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: 1 row in 1 new part; 1 row in all")
     other = write("p.jsonl", outcome(2)).read_bytes()
-    done = recsys_eval("compact", "--outcomes", "-", "--output", tmp_path / "out", stdin=other)
+    done = recsys_eval_process("compact", "--outcomes", "-", "--output", tmp_path / "out", stdin=other)
     assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: 1 row in 1 new part; 2 rows in all")
     with log.open("ab") as file:
         file.write(b'{"request_id')
-    done = recsys_eval("compact", "--outcomes", log, "--output", tmp_path / "out")
+    done = recsys_eval_process("compact", "--outcomes", log, "--output", tmp_path / "out")
     assert (done.status, done.out.splitlines()[0]) == (0, "outcomes: nothing new; 2 rows in all")
     assert done.err == f"recsys-eval: {log}: the last line has no newline: its 12 bytes are left until it has\n"
 
@@ -188,14 +188,16 @@ def no_file_over(size):
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def test_a_full_disk(recsys_eval, write, outcome, tmp_path):
+def test_a_full_disk(recsys_eval, recsys_eval_process, write, outcome, tmp_path):
     """One message, and nothing half-written: the folder is as it was, and the next run goes on."""
     first = write("a.jsonl", outcome(1))
     recsys_eval("compact", "--outcomes", first, "--output", tmp_path / "out")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     many = write("b.jsonl", *[outcome(number, event_id=f"e{number * 7919 % 30_011}") for number in range(30_000)])
     for size in (1_000, 60_000):
-        done = recsys_eval("compact", "--outcomes", many, "--output", tmp_path / "out", preexec_fn=no_file_over(size))
+        done = recsys_eval_process(
+            "compact", "--outcomes", many, "--output", tmp_path / "out", preexec_fn=no_file_over(size)
+        )
         assert (done.status, done.out) == (1, "")
         [line] = done.err.splitlines()
         assert "the rows cannot be held or written" in line

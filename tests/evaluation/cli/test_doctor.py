@@ -35,18 +35,18 @@ def options(folder, exposures, outcomes, assignments):
     return words
 
 
-def test_a_clean_bill_is_one_line(recsys_eval, healthy):
+def test_a_clean_bill_is_one_line(recsys_eval_process, healthy):
     """Exit status 0, and one line."""
-    done = recsys_eval("doctor", *healthy)
+    done = recsys_eval_process("doctor", *healthy)
     assert (done.status, done.err) == (0, "")
     assert done.out.startswith("A clean bill: nothing found in 400 exposures, ")
     assert done.out.count("\n") == 1
 
 
-def test_serious_findings(recsys_eval, faulty, tmp_path):
+def test_serious_findings(recsys_eval, recsys_eval_process, faulty, tmp_path):
     """Exit status 3; every format tells cause, lines and fix, and none of the raw ids; JSON is the contract."""
     outputs = [tmp_path / f"diagnosis.{suffix}" for suffix in ("json", "md", "html")]
-    done = recsys_eval("doctor", *faulty, *(word for path in outputs for word in ("--output", path)))
+    done = recsys_eval_process("doctor", *faulty, *(word for path in outputs for word in ("--output", path)))
     assert (done.status, done.err) == (3, "")
     texts = [done.out, *(path.read_text() for path in outputs)]
     for text in texts:

@@ -118,7 +118,7 @@ def no_file_over(size: int):
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def test_a_full_disk(recsys_eval, logs, write, exposure, outcome, tmp_path):
+def test_a_full_disk(recsys_eval_process, logs, write, exposure, outcome, tmp_path):
     """Wherever the room ends, one message names the file and what to do; nothing half-written stays."""
     many = [outcome(number % 40, event_id=f"e{number}") for number in range(3000)]
     clicks = write("many.jsonl", *many)
@@ -134,7 +134,7 @@ def test_a_full_disk(recsys_eval, logs, write, exposure, outcome, tmp_path):
         ("validate", "--input", packed): "no room for a temporary file (found File too large). Free space in the",
         ("join", *logs[:2], "--outcomes", spoilt): "no room for a temporary file (found File too large). Free space",
     }.items():
-        done = recsys_eval(*words, salt="salt", preexec_fn=no_file_over(1_000))
+        done = recsys_eval_process(*words, salt="salt", preexec_fn=no_file_over(1_000))
         assert (done.status, done.out) == (1, ""), words
         [line] = done.err.splitlines()
         assert told in line
@@ -142,9 +142,9 @@ def test_a_full_disk(recsys_eval, logs, write, exposure, outcome, tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_no_temporary_folder(recsys_eval, logs):
+def test_no_temporary_folder(recsys_eval_process, logs):
     """Where no folder for temporary files can be written, one message lists those that were tried."""
-    done = recsys_eval("run", *logs, preexec_fn=no_file_over(0))
+    done = recsys_eval_process("run", *logs, preexec_fn=no_file_over(0))
     assert (done.status, done.out) == (1, "")
     assert "No usable temporary directory found" in done.err
     assert "TMPDIR" in done.err

@@ -1,4 +1,4 @@
-"""recsys-eval join as a process: its numbers equal a plain count, its exit status says whether to rely on them."""
+"""recsys-eval join: its numbers equal a plain count, its exit status says whether to rely on them."""
 
 import gzip
 import json
@@ -97,10 +97,10 @@ def test_text_shows_the_same_numbers(recsys_eval, world):
     assert "under its minimum of 95.00%" in reason
 
 
-def test_the_same_logs_in_any_wrapping(recsys_eval, world, tmp_path):
+def test_the_same_logs_in_any_wrapping(recsys_eval_process, world, tmp_path):
     """Packed files, a folder, a glob, stdin and a dataset YAML give the same document as the plain files."""
     (_, exposures, _, outcomes), _ = world
-    plain = recsys_eval("join", "--exposures", exposures, "--outcomes", outcomes, "--format", "json")
+    plain = recsys_eval_process("join", "--exposures", exposures, "--outcomes", outcomes, "--format", "json")
     packed, folder = tmp_path / "e.jsonl.gz", tmp_path / "days"
     packed.write_bytes(gzip.compress(exposures.read_bytes()))
     folder.mkdir()
@@ -115,7 +115,7 @@ def test_the_same_logs_in_any_wrapping(recsys_eval, world, tmp_path):
         (["--exposures", "-", "--outcomes", tmp_path / "days" / "*"], exposures.read_bytes()),
         (["--dataset", tmp_path / "logs.yaml"], b""),
     ):
-        done = recsys_eval("join", *words, "--format", "json", stdin=content)
+        done = recsys_eval_process("join", *words, "--format", "json", stdin=content)
         assert (done.status, json.loads(done.out)) == (plain.status, json.loads(plain.out)), words
 
 
@@ -180,7 +180,7 @@ def test_an_output_is_replaced_and_an_input_is_not(recsys_eval, logs, tmp_path):
     assert log.read_bytes() == before
 
 
-def test_usage_errors_exit_1(at_once, logs):
+def test_usage_errors_exit_1(in_turn, logs):
     """Missing or misspelt options and values out of range: status 1, one line that says what would be right."""
     cases = {
         (): "--exposures is missing",
@@ -192,7 +192,7 @@ def test_usage_errors_exit_1(at_once, logs):
         (*logs, "--outptu", "x"): "Try `recsys-eval join --help`",
         (*logs, "--slice-key", "day"): "not a usable slice key",
     }
-    for done, told in zip(at_once(*[["join", *words] for words in cases]), cases.values(), strict=True):
+    for done, told in zip(in_turn(*[["join", *words] for words in cases]), cases.values(), strict=True):
         assert (done.status, done.out) == (1, ""), told
         assert len(done.err.splitlines()) == 1
         assert told in done.err

@@ -93,7 +93,7 @@ def test_a_hold_is_told_by_policy(recsys_eval, logs, write):
     )
 
 
-def test_what_cannot_be_compared_is_refused(at_once, logs, write, tmp_path):
+def test_what_cannot_be_compared_is_refused(in_turn, logs, write, tmp_path):
     """Options that say nothing of a comparison, and outputs that it is not: status 1, one line, no work done."""
     own = write("own.yaml", "policies: {a: {touch: one}}")
     cases = {
@@ -103,7 +103,7 @@ def test_what_cannot_be_compared_is_refused(at_once, logs, write, tmp_path):
         ("--compare", "--policies", own): f"{own}: policies.a.touch: no such choice",
         ("--compare", "--output", tmp_path / "no" / "c.md"): "no such folder",
     }
-    for done, told in zip(at_once(*[["join", *logs, *words] for words in cases]), cases.values(), strict=True):
+    for done, told in zip(in_turn(*[["join", *logs, *words] for words in cases]), cases.values(), strict=True):
         assert (done.status, done.out) == (1, ""), told
         assert len(done.err.splitlines()) == 1
         assert told in done.err

@@ -114,7 +114,7 @@ def test_as_of_and_scope(recsys_eval, trial_logs, write):
     assert (trial["as_of"], trial["window_s"]) == ("2026-02-05T10:59:59.999999Z", 3600.0)
 
 
-def test_usage_errors(at_once, trial_logs, tmp_path):
+def test_usage_errors(in_turn, trial_logs, tmp_path):
     """An option about an experiment without one, a name that is not there, a value that is none: status 1, one line, no
     output."""
     options, _ = trial_logs
@@ -129,7 +129,7 @@ def test_usage_errors(at_once, trial_logs, tmp_path):
         (*options, "--experiment-id", "exp-1", "--arm", "A", "--arm", "A=2"): "the arm is named twice",
         (*options, "--scope", "users"): "'request', 'user'",
     }
-    for done, told in zip(at_once(*[["join", *words] for words in cases]), cases.values(), strict=True):
+    for done, told in zip(in_turn(*[["join", *words] for words in cases]), cases.values(), strict=True):
         assert (done.status, done.out) == (1, ""), told
         assert len(done.err.splitlines()) == 1, done.err
         assert told in done.err

@@ -41,9 +41,9 @@ SAID = {
 }  # fmt: skip
 
 
-def test_every_option_does_what_it_says(at_once, world):
+def test_every_option_does_what_it_says(in_turn, world):
     """Each choice moves the outcomes that it is about, and no other; all fates add up to the rows."""
-    ran = at_once(*[["join", *world, *words, "--format", "json"] for words in SAID])
+    ran = in_turn(*[["join", *world, *words, "--format", "json"] for words in SAID])
     for done, (words, expected) in zip(ran, SAID.items(), strict=True):
         assert done.status == 0, done.err
         fates = json.loads(done.out)["fates"]
@@ -58,12 +58,12 @@ YAMLS = {
 }
 
 
-def test_a_yaml_says_the_same_and_options_replace_it(at_once, world, write):
+def test_a_yaml_says_the_same_and_options_replace_it(in_turn, world, write):
     """The keys of attribution are the options; an option stands for its key alone, a window for its event type."""
     paths = [write(f"{n}.yaml", f"attribution: {text}\nslice_keys: [country]") for n, text in enumerate(YAMLS)]
     mixed = ["--config", paths[-1], "--click-window", "none", "--touch", "first", "--slice-key", "surface"]
     runs = [["join", *world, *words, "--format", "json"] for words in (*(["--config", path] for path in paths), mixed)]
-    *files, replaced = (json.loads(done.out) for done in at_once(*runs))
+    *files, replaced = (json.loads(done.out) for done in in_turn(*runs))
     for found, expected in zip(files, YAMLS.values(), strict=True):
         assert {fate: found["fates"][fate] for fate in expected} == expected
         assert list(found["missing_keys"]) == ["country"]
@@ -71,10 +71,10 @@ def test_a_yaml_says_the_same_and_options_replace_it(at_once, world, write):
     assert list(replaced["missing_keys"]) == ["surface"]
 
 
-def test_what_is_inferred_is_told_apart(at_once, world, tmp_path):
+def test_what_is_inferred_is_told_apart(in_turn, world, tmp_path):
     """An orphan that a fallback credits stays an orphan in all rates; text, JSON and table say whom it was given."""
     table = tmp_path / "joined.parquet"
-    text, document, plain = at_once(
+    text, document, plain = in_turn(
         ["join", *world, *FALLBACK, "--credit", "all", "--output", table],
         ["join", *world, *FALLBACK, "--credit", "all", "--format", "json"],
         ["join", *world, "--format", "json"],
@@ -124,7 +124,7 @@ def test_no_fallback_takes_the_place_of_all_that_a_yaml_says_of_one(write):
         policy_options.chosen(path, {**given, "fallback": "none", "credit": "last"})
 
 
-def test_options_that_contradict_a_yaml_exit_1(at_once, world, write):
+def test_options_that_contradict_a_yaml_exit_1(in_turn, world, write):
     """The error names the option where an option is wrong, and the place in the YAML where that is: one line."""
     plain, both = (
         write("p.yaml", "attribution: {policy: request_id_only}"),
@@ -134,7 +134,7 @@ def test_options_that_contradict_a_yaml_exit_1(at_once, world, write):
         ("--config", plain, "--not-in-list", "refuse"): "--not-in-list: the policy request_id_only contradicts this",
         ("--config", both, "--not-in-list", "refuse"): f"{both}: attribution.touch: no such choice",
     }
-    for done, told in zip(at_once(*[["join", *world, *words] for words in cases]), cases.values(), strict=True):
+    for done, told in zip(in_turn(*[["join", *world, *words] for words in cases]), cases.values(), strict=True):
         assert (done.status, done.out) == (1, ""), told
         assert len(done.err.splitlines()) == 1
         assert told in done.err

@@ -1,4 +1,4 @@
-"""recsys-eval metrics and the help texts as a process: everything is listed, explained and shown by example."""
+"""recsys-eval metrics and the help texts: everything is listed, explained and shown by example."""
 
 import re
 
@@ -25,19 +25,19 @@ def test_all_metrics_are_listed(recsys_eval):
     assert "|responded" in done.out
 
 
-def test_every_metric_is_explained(at_once):
+def test_every_metric_is_explained(in_turn):
     """Formula, grain, range, unit, what it is of nothing, and the source."""
     runs = [["metrics", name if name == "gini" else f"{name}@20"] for name in NAMES]
-    for name, done in zip(NAMES, at_once(*runs), strict=True):
+    for name, done in zip(NAMES, in_turn(*runs), strict=True):
         assert (done.status, done.err) == (0, "")
         assert done.out.startswith(name)
         assert [part for part in PARTS if part not in done.out] == [], name
 
 
-def test_every_measure_of_an_experiment_is_explained(at_once):
+def test_every_measure_of_an_experiment_is_explained(in_turn):
     """Formula, grain, range, unit, which direction is better, and what it is of nothing."""
     names = (*measures.RATIOS, "latency_p95")
-    for name, done in zip(names, at_once(*[["metrics", name] for name in names]), strict=True):
+    for name, done in zip(names, in_turn(*[["metrics", name] for name in names]), strict=True):
         assert (done.status, done.err) == (0, "")
         assert done.out.startswith(name)
         assert [part for part in (*PARTS[:-1], "Better:") if part not in done.out] == [], name
@@ -64,9 +64,9 @@ def test_a_misspelt_metric_exits_1(recsys_eval, name, told):
     assert len(done.err.splitlines()) == 1
 
 
-def test_help_shows_examples(at_once):
+def test_help_shows_examples(in_turn):
     """Each command's help ends with success, and gives examples that begin on lines of their own."""
-    for command, done in zip(COMMANDS, at_once(*[[command, "--help"] for command in COMMANDS]), strict=True):
+    for command, done in zip(COMMANDS, in_turn(*[[command, "--help"] for command in COMMANDS]), strict=True):
         assert (done.status, done.err) == (0, "")
         _, _, after = done.out.partition("Example")
         examples, _, _ = after.partition("╭")
@@ -74,11 +74,11 @@ def test_help_shows_examples(at_once):
         assert len(beginnings) == examples.count(f"recsys-eval {command}") >= 1, command
 
 
-def test_the_program_without_a_command(recsys_eval):
+def test_the_program_without_a_command(recsys_eval_process):
     """The help is shown, and the exit status says that nothing was done; --version answers."""
-    done = recsys_eval()
+    done = recsys_eval_process()
     assert done.status == 1
     assert all(command in done.out for command in COMMANDS)
     assert done.err == "recsys-eval: No command is given. Try `recsys-eval --help`.\n"
-    assert re.fullmatch(r"recsys-eval \d+\.\d+\.\d+\n", recsys_eval("--version").out)
-    assert "Did you mean 'validate'?" in recsys_eval("validat").err
+    assert re.fullmatch(r"recsys-eval \d+\.\d+\.\d+\n", recsys_eval_process("--version").out)
+    assert "Did you mean 'validate'?" in recsys_eval_process("validat").err

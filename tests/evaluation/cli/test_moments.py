@@ -1,4 +1,4 @@
-"""``run --moments``, ``--shard`` and ``--from-moments`` as processes: files, exit statuses, and what is refused."""
+"""``run --moments``, ``--shard`` and ``--from-moments``: files, exit statuses, and what is refused."""
 
 import json
 

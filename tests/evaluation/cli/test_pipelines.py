@@ -1,5 +1,6 @@
-"""What pipelines use, as processes: baseline and gates with their exit statuses, compare, history, CI outputs."""
+"""What pipelines use: baseline and gates with their exit statuses, compare, history, CI outputs."""
 
+from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
 import msgspec
@@ -75,7 +76,7 @@ def test_a_gate_that_is_not_decided_exits_2(recsys_eval, worlds, write, tmp_path
     assert "it may or may not be a drop" in done.err
 
 
-def test_what_cannot_be_judged_exits_1(at_once, worlds, write, tmp_path):
+def test_what_cannot_be_judged_exits_1(in_turn, worlds, write, tmp_path):
     """Gates without a baseline, a baseline that is none, one of another mode, a baseline that would be overwritten,
     and a step summary without a file: one line, status 1, nothing written."""
     config = write("eval.yaml", CONFIG)
@@ -92,7 +93,7 @@ def test_what_cannot_be_judged_exits_1(at_once, worlds, write, tmp_path):
         "it is sliced by no such key": [*base, "--slice-key", "device"],
         "no such mode": ["history", tmp_path, "--mode", "ofline"],
     }
-    for done, told in zip(at_once(*cases.values()), cases, strict=True):
+    for done, told in zip(in_turn(*cases.values()), cases, strict=True):
         assert (done.status, done.out, told in done.err) == (1, "", True), done
         assert done.err.count("\n") == 1
     assert not out.exists()
@@ -108,15 +109,17 @@ def test_reports_with_nothing_to_compare_exit_2(recsys_eval, worlds, write, tmp_
     assert "no figure of the two reports can be compared" in done.err
 
 
-def test_two_runs_at_once_keep_both_reports(at_once, worlds, tmp_path):
+def test_two_runs_at_once_keep_both_reports(recsys_eval_process, worlds, tmp_path):
     """A history that two runs write to at the same time has both, whole."""
     runs = tmp_path / "deep" / "runs"
-    for done in at_once(*[["run", *worlds[0], "--history", runs, "--output-format", "json"]] * 2):
-        assert done.status == 0
+    words = ["run", *worlds[0], "--history", runs, "--output-format", "json"]
+    with ThreadPoolExecutor(2) as both:
+        for done in both.map(lambda _: recsys_eval_process(*words), range(2)):
+            assert done.status == 0
     assert len(list(runs.iterdir())) == 2
 
 
-def test_no_output_destroys_what_is_read_kept_or_written(at_once, worlds, write, tmp_path):
+def test_no_output_destroys_what_is_read_kept_or_written(in_turn, worlds, write, tmp_path):
     """Onto the baseline, the YAMLs, a log of the YAML, another output, a report of the history, or where no folder is:
     refused before anything runs, by the option that names it; every file stays, and no folder is made."""
     config, base = write("eval.yaml", CONFIG), write("base.json", "{}")
@@ -145,14 +148,14 @@ def test_no_output_destroys_what_is_read_kept_or_written(at_once, worlds, write,
         ([*run, "--history", runs, "--baseline", base], "not a report", ""),
         (["compare", base, base, "--output", link], reads, "another --output"),
     ]
-    for done, (words, told, hint) in zip(at_once(*[words for words, *_ in cases]), cases, strict=True):
+    for done, (words, told, hint) in zip(in_turn(*[words for words, *_ in cases]), cases, strict=True):
         assert (done.status, told in done.err, hint in done.err) == (1, True, True), (words, done)
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
     assert (kept / "run.json").read_text() == "{}"
     assert not runs.exists()
 
 
-def test_a_folder_without_runs_exits_2(at_once, tmp_path):
+def test_a_folder_without_runs_exits_2(in_turn, tmp_path):
     """With a word, and the list that it asked for."""
-    for done in at_once(["history", tmp_path], ["history", tmp_path, "--mode", "offline"]):
+    for done in in_turn(["history", tmp_path], ["history", tmp_path, "--mode", "offline"]):
         assert (done.status, "holds no run" in done.err) == (2, True)

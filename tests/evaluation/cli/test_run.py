@@ -1,4 +1,4 @@
-"""recsys-eval run as a process: reports in three formats, exit statuses, and outputs that stay whole."""
+"""recsys-eval run: reports in three formats, exit statuses, and outputs that stay whole."""
 
 import json
 import os
@@ -70,10 +70,10 @@ def test_the_format_that_is_given_wins(recsys_eval, logs, tmp_path):
     assert report_of(names[1]).summary.status == "pass"
 
 
-def test_a_hold_still_writes_its_report(recsys_eval, logs, outcome, write, tmp_path):
+def test_a_hold_still_writes_its_report(recsys_eval_process, logs, outcome, write, tmp_path):
     """A match rate under its minimum: exit status 2, the reason on stderr and in the report, which says hold."""
     write("outcomes.jsonl", *map(outcome, range(0, 400, 4)))
-    done = recsys_eval("run", *logs, "--output", tmp_path / "report.json")
+    done = recsys_eval_process("run", *logs, "--output", tmp_path / "report.json")
     assert done.status == 2
     assert done.out.startswith("hold: ")
     assert done.err.startswith("recsys-eval: hold: the match rate is 10.00% (10 of 100 outcomes found their exposure)")
@@ -81,7 +81,7 @@ def test_a_hold_still_writes_its_report(recsys_eval, logs, outcome, write, tmp_p
     assert report.summary.status == "hold"
     assert f"recsys-eval: hold: {report.summary.reasons[0]}\n" == done.err
     config = write("eval.yaml", "attribution: {min_match_rate: 0.1}")
-    assert recsys_eval("run", *logs, "--config", config).status == 0
+    assert recsys_eval_process("run", *logs, "--config", config).status == 0
 
 
 @pytest.mark.parametrize("empty", ["exposures", "outcomes"])
@@ -195,7 +195,7 @@ def test_a_pipe_stays_a_pipe(recsys_eval, logs, tmp_path):
     assert pipe.is_fifo()
 
 
-def test_usage_errors_exit_1(at_once, logs):
+def test_usage_errors_exit_1(in_turn, logs):
     """Never 2, which means hold: one line that names the option and what would be right."""
     cases = {
         (): "--exposures is missing (expected --exposures F --outcomes F, or --dataset D.yaml)",
@@ -207,7 +207,7 @@ def test_usage_errors_exit_1(at_once, logs):
         (*logs, "more.jsonl"): "unexpected extra argument",
         (*logs, "--base", "b.json"): "No such option",
     }
-    for done, told in zip(at_once(*[["run", *words] for words in cases]), cases.values(), strict=True):
+    for done, told in zip(in_turn(*[["run", *words] for words in cases]), cases.values(), strict=True):
         assert (done.status, done.out) == (1, ""), told
         assert len(done.err.splitlines()) == 1
         assert told in done.err

@@ -1,4 +1,4 @@
-"""recsys-eval run of an experiment as a process: what stdout and stderr hold, and the exit status."""
+"""recsys-eval run of an experiment: what stdout and stderr hold, and the exit status."""
 
 import pytest
 

@@ -5,9 +5,9 @@ import pytest
 from recsys.attribution import relations, script
 
 
-def test_without_a_relation_they_are_listed(recsys_eval):
+def test_without_a_relation_they_are_listed(recsys_eval_process):
     """One line each, with what a row of it is."""
-    done = recsys_eval("sql")
+    done = recsys_eval_process("sql")
     assert done.status == 0
     assert [line.split()[0] for line in done.out.splitlines()] == list(script.ALL)
     assert "one row per valid outcome row, with its one fate." in done.out

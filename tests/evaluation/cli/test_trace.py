@@ -1,4 +1,4 @@
-"""recsys-eval trace as a process: text and JSON, exit statuses, options, and what it refuses."""
+"""recsys-eval trace: text and JSON, exit statuses, options, and what it refuses."""
 
 import json
 
@@ -75,16 +75,16 @@ def test_text_says_it_all_for_a_person(recsys_eval, logs, exposure, tmp_path):
     assert not any(line != line.rstrip() for line in lines)
 
 
-def test_exit_statuses(recsys_eval, logs, outcome):
+def test_exit_statuses(recsys_eval_process, logs, outcome):
     """2 where no exposure has the id, be it an orphan's or nobody's; 1 for what is no id."""
-    orphan = recsys_eval("trace", outcome(9)["request_id"], *logs)
+    orphan = recsys_eval_process("trace", outcome(9)["request_id"], *logs)
     assert orphan.status == 2
     assert "no valid exposure has this id, only 1 outcome (orphan)" in orphan.out
-    unknown = recsys_eval("trace", outcome(1)["request_id"].upper(), *logs)
+    unknown = recsys_eval_process("trace", outcome(1)["request_id"].upper(), *logs)
     assert unknown.status == 2
     assert "ids that resemble it" in unknown.out
     assert outcome(1)["request_id"] in unknown.out
-    refused = recsys_eval("trace", "  ", *logs)
+    refused = recsys_eval_process("trace", "  ", *logs)
     assert (refused.status, refused.out) == (1, "")
     assert "not a request id" in refused.err
 
