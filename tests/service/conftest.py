@@ -129,9 +129,10 @@ def world(make_database, tmp_path_factory):
     assert "Traceback" not in made.server.said
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def make_world(make_database, tmp_path_factory):
-    """A function that starts another service with settings of its own; they are stopped at the end."""
+    """A function that starts another service with settings of its own; they are stopped at the end of the module, for
+    they ask their database for news all the time."""
     made = []
 
     def make(workers: int = 1, **settings) -> World:
