@@ -60,6 +60,15 @@ def real_data():
 
 
 @pytest.fixture(scope="session")
+def small_demo(tmp_path_factory, worker_id):
+    """What a small demo left behind and answered; to be read, for the processes of one run of the tests share it."""
+    import small_demo
+
+    own = tmp_path_factory.getbasetemp()
+    return small_demo.made(own if worker_id == "master" else own.parent)
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of the system's Chromium; skips where there is none."""
     path = os.environ.get("RECSYS_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

@@ -19,10 +19,10 @@ from recsys.demo import shop as shops
 from recsys.demo.shoppers import plan, react
 from recsys.demo.summary import decided
 from recsys.evaluation import config, replay
+from small_demo import SEED
+from small_demo import SIZE as SMALL
 
-SMALL = demo.Size(requests=240, items=300, shoppers=200, events=6_000, workers=2)
 LARGE = demo.Size(requests=2_400, items=1_000, shoppers=4_000, events=60_000, workers=2, broken=True)
-SEED = 5
 ANSWERS = {}
 """Request id → the answer that the shopper got over HTTP."""
 
@@ -32,12 +32,9 @@ def lines(path):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    out = tmp_path_factory.mktemp("demo")
-    return demo.run(
-        out, SMALL, SEED, on_step=lambda text: None, on_visit=lambda: None,
-        on_answer=lambda visit, answer: ANSWERS.update({visit.request_id: answer}),
-    )  # fmt: skip
+def made(small_demo):
+    ANSWERS.update(small_demo.answers)
+    return small_demo.demo
 
 
 def test_every_request_is_one_exposure(made):
