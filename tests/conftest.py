@@ -5,6 +5,7 @@
 examples in every run, so that a red test is a change's own; ``--hypothesis-profile=explore`` looks further.
 """
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -18,6 +19,17 @@ hypothesis.settings.load_profile("repeatable")
 
 REQUIRE_ALL = os.environ.get("RECSYS_TEST_REQUIRE") == "all"
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish():
+    """What the collection made lives to the end: no garbage collector need look at thousands of tests again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish():
+    """At the end of the process everything is let go."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(hookwrapper=True)
