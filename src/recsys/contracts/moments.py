@@ -67,7 +67,7 @@ class LatencyCells(Part, frozen=True, kw_only=True):
     are 64 for each doubling; ``missing`` exposures have none."""
 
     buckets: list[Count]
-    bins: list[Annotated[int, Meta(ge=-(2**15), le=2**15)]]
+    bins: list[Annotated[int, Meta(ge=-(2**16), le=2**16)]]
     counts: list[Annotated[int, Meta(ge=0, le=2**53)]]
     missing: Count
 

@@ -1,6 +1,7 @@
 """Files of moments that cannot be: of each the contradiction is named, and nothing is concluded."""
 
 import json
+import sys
 
 import msgspec
 import pytest
@@ -105,3 +106,14 @@ def test_what_is_damaged(text, tmp_path, made, told):
 def test_what_is_sound_is_left_alone(text):
     """The check gives nothing, and raises nothing."""
     assert moments_sound.check(msgspec.json.decode(text, type=moments_files.Moments)) is None
+
+
+@pytest.mark.parametrize("slowest", [0, 5e-324, sys.float_info.max])
+def test_every_latency_of_a_valid_log_is_sound(tmp_path, slowest):
+    """Be it the largest number that there is."""
+    logs = ab_logs.logs(World(users=600, seed=4))
+    logs.exposures[0]["latency_ms"] = slowest
+    moments = evaluated(ab_logs.write(logs, tmp_path / "logs"), configured()).moments
+    moments_files.write(moments, tmp_path / "m.json")
+    assert merged([tmp_path / "m.json"]).experiment is not None
+    assert moments.latency is not None
