@@ -226,6 +226,19 @@ def match_rates(logs, asked):
     return found, unknown
 
 
+def shown_rates(logs, asked):
+    """arm → user → [requests with a list, requests that were assigned]."""
+    units = {user: variant for user, variant, *_ in experiment_units(logs, asked)}
+    shown = {row["request_id"] for row in oracle.seen(logs.exposures, asked)}
+    found = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    for request, user, _, nobody, _ in oracle.assigned_requests(logs, asked):
+        if not nobody:
+            cell = found[units[user]][user]
+            cell[0] += request in shown
+            cell[1] += 1
+    return found
+
+
 def impressions(logs, asked, cut=None):
     """arm → (group, item) → n."""
     found = defaultdict(Counter)
