@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import join_oracle as oracle
 import strategies
 from recsys.attribution.engine.duckdb import DuckDB
-from recsys.attribution.sources import Accepted
+from recsys.attribution.sources import MAX_SLICE_KEYS, Accepted
 
 KEYS = ("tenant_id", "surface", "Surface", 'we\'ird "key"', "é")
 
@@ -80,3 +80,21 @@ def test_the_engine_reads_what_python_reads(exposures, outcomes, keys):
 
     assert sortable(shown) == sortable(expected_exposure(line, keys) for line in exposures)
     assert sortable(done) == sortable(expected_outcome(line, keys) for line in outcomes)
+
+
+def test_logs_are_staged_anew_under_other_keys(tmp_path):
+    """In place of what was there, be it of no key, of some or of all that there may be: the columns stay the same."""
+    path = tmp_path / "exposures.jsonl"
+    context = {f"k{n}": f"v{n}" for n in range(MAX_SLICE_KEYS)}
+    row = {"request_id": "r1", "user_id": "u1", "ts": "2026-02-05T10:00:00Z", "items": [], "context": context}
+    path.write_text(json.dumps(row) + "\n")
+    log, none = Accepted(kind="jsonl", paths=[path], rows=1, invalid=0), tmp_path / "none.jsonl"
+    none.touch()
+    nothing = Accepted(kind="jsonl", paths=[none], rows=0, invalid=0)
+    with closing(DuckDB(tmp_path)) as engine:
+        for count in (2, MAX_SLICE_KEYS, 0, MAX_SLICE_KEYS, 3):
+            engine.stage(log, nothing, None, list(context)[:count])
+            engine.create("exposures_again", "SELECT * FROM staged_exposures")
+            (found,) = engine.rows("SELECT COLUMNS('^slice_') FROM exposures_again")
+            values = list(context.values())[:count]
+            assert list(found) == values + [None] * (MAX_SLICE_KEYS - count)

@@ -42,6 +42,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 """The typed columns of each log beside ``context``. Fields that no relation reads are left in the file."""
+SLICES = frozenset(f"slice_{number}" for number in range(1, MAX_SLICE_KEYS + 1))
 ANONYMOUS = "anonymous"
 LOAD_BATCH = 20_000
 
@@ -93,7 +94,7 @@ class DuckDB:
         """Make the staged tables. A ``user_id`` that is a key of ``aliases`` is staged as its value."""
         if aliases:
             self.load("aliases", {"previous": "VARCHAR", "present": "VARCHAR"}, aliases.items())
-        self._no_keys = frozenset(f"slice_{n}" for n in range(len(slice_keys) + 1, MAX_SLICE_KEYS + 1))
+        self._no_keys = SLICES - {f"slice_{number}" for number in range(1, len(slice_keys) + 1)}
         slices = slice_columns(slice_keys)
         for text, role, log in (
             (duckdb_staging.EXPOSURES, "exposures", exposures),
@@ -139,12 +140,13 @@ class DuckDB:
         """Make the table, or the view, ``name``.
 
         Slice columns that no key has are NULL throughout, and a table in memory would hold them at their full width: a
-        view over what is held has them in their places.
+        view over what is held has them in their places. Whatever has slice columns is such a view, however many have a
+        key: what takes its place, of logs that are staged anew, must be of its kind.
         """
         held = query
-        if not view and self._no_keys:
+        if not view:
             columns = [column for column, *_ in self.rows(f"DESCRIBE {query}")]
-            if self._no_keys.intersection(columns):
+            if SLICES.intersection(columns):
                 kept = ", ".join(quoted_name(column) for column in columns if column not in self._no_keys)
                 self._execute(f"CREATE OR REPLACE TABLE held_{name} AS SELECT {kept} FROM ({query})")
                 listed = (
