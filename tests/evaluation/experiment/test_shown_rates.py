@@ -25,7 +25,7 @@ def test_every_rate_is_that_of_the_twin(found, params):
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(logs, asked)
 def test_every_rate_is_that_of_the_twin_on_more_logs(found, params):
     """The same, many times over."""
