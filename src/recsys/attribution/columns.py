@@ -20,6 +20,11 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
 }
 
 
+def quoted(column: str) -> str:
+    """A column's name as SQL."""
+    return '"' + column.replace('"', '""') + '"'
+
+
 def check_names(columns: Sequence[str], role: str, where: str) -> None:
     """InputError where a column of the log is missing, or one is not of the log, or is there twice."""
     known = (*REQUIRED[role], *OPTIONAL[role])

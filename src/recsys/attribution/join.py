@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys.attribution import relations, shards
+from recsys.attribution.columns import quoted
 from recsys.attribution.engine import Engine
 from recsys.attribution.policy import Policy
 from recsys.attribution.slice_keys import ALWAYS_BY as ALWAYS_BY
@@ -106,5 +107,5 @@ def _with_names_of_keys(joined: Joined, query: str) -> str:
         names = (key, *(f"{key}_{number}" for number in range(1, len(taken) + 1)))
         name = next(name for name in names if name.casefold() not in taken)
         taken.add(name.casefold())
-        columns.append(f'{column} AS "{name.replace(chr(34), chr(34) * 2)}"')
+        columns.append(f"{column} AS {quoted(name)}")
     return f"SELECT {', '.join(columns)} FROM ({query}) AS o"

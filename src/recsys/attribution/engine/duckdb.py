@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from recsys.attribution.columns import quoted as column_name
 from recsys.attribution.engine import BATCH_ROWS, NO_ALIASES, duckdb_staging, lists, parquet
 from recsys.attribution.engine.choice import DEFAULT_MEMORY
 from recsys.attribution.engine.lists import item_columns
@@ -147,10 +148,10 @@ class DuckDB:
         if not view:
             columns = [column for column, *_ in self.rows(f"DESCRIBE {query}")]
             if SLICES.intersection(columns):
-                kept = ", ".join(quoted_name(column) for column in columns if column not in self._no_keys)
+                kept = ", ".join(column_name(column) for column in columns if column not in self._no_keys)
                 self._execute(f"CREATE OR REPLACE TABLE held_{name} AS SELECT {kept} FROM ({query})")
                 listed = (
-                    f"NULL::VARCHAR AS {column}" if column in self._no_keys else quoted_name(column)
+                    f"NULL::VARCHAR AS {column}" if column in self._no_keys else column_name(column)
                     for column in columns
                 )  # fmt: skip
                 held, view = f"SELECT {', '.join(listed)} FROM held_{name}", True
@@ -208,11 +209,6 @@ class DuckDB:
 def quoted(text: str) -> str:
     """``text`` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def quoted_name(column: str) -> str:
-    """A column's name as SQL."""
-    return '"' + column.replace('"', '""') + '"'
 
 
 def _named(source: str, aliases: Mapping[str, str]) -> str:
@@ -291,5 +287,5 @@ def _context_type(keys: Sequence[str]) -> str:
     distinct = list(dict.fromkeys(keys))
     if len({key.casefold() for key in distinct}) < len(distinct):
         return "MAP(VARCHAR, VARCHAR)"
-    fields = ", ".join(f"{quoted_name(key)} VARCHAR" for key in distinct)
+    fields = ", ".join(f"{column_name(key)} VARCHAR" for key in distinct)
     return f"STRUCT({fields})"

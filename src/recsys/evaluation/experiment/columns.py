@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from recsys.attribution.columns import quoted as quoted
 from recsys.errors import ConfigError
 from recsys.evaluation import metrics
 from recsys.evaluation.experiment.measures import (
@@ -114,8 +115,3 @@ def joins(columns: Iterable[str], done: str) -> str:
 def needs_scores(kinds: Kinds) -> bool:
     """Whether the table of scores has to be made."""
     return bool(kinds.scored) or RESPONDED in (*kinds.shown, *kinds.before)
-
-
-def quoted(column: str) -> str:
-    """A column's name as SQL."""
-    return '"' + column.replace('"', '""') + '"'
